@@ -1,0 +1,1 @@
+//! PE images: what machine a boot loader is for, its sections and SBAT.
