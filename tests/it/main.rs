@@ -12,6 +12,7 @@ mod fixture;
 mod machine;
 mod readers;
 mod safety;
+mod small;
 mod tools;
 mod unprivileged;
 mod walk;
