@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Splits a rootfs tar into the layers a Dockerfile would give, as an OCI layout with gzip layers.
 
-    layers.py ROOTFS.tar OUTPUT
+    layers.py ROOTFS.tar OUTPUT ARCHITECTURE
 
 1. the distribution
 2. kernel, modules, initrd and boot loaders
@@ -92,7 +92,7 @@ def split(tar_path, layers):
 
 
 def main():
-    tar_path, output = sys.argv[1:]
+    tar_path, output, architecture = sys.argv[1:]
     blobs = os.path.join(output, "blobs", "sha256")
     os.makedirs(blobs)
     layers = [Layer(blobs, number) for number in range(3)]
@@ -109,7 +109,7 @@ def main():
     created = datetime.fromtimestamp(newest, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     oci = "application/vnd.oci.image."
     config = put(blobs, oci + "config.v1+json", json.dumps({
-        "created": created, "architecture": "amd64", "os": "linux", "config": {},
+        "created": created, "architecture": architecture, "os": "linux", "config": {},
         "rootfs": {"type": "layers", "diff_ids": diffs},
         "history": [{"created_by": text} for text in ("distribution", "kernel and boot", "configuration")],
     }).encode())
