@@ -1,0 +1,56 @@
+//! ISO 9660 (ECMA-119) images: writer, reader and dump.
+
+mod descriptor;
+mod directory;
+mod error;
+mod finish;
+pub(crate) mod format;
+mod joliet;
+mod name;
+mod path_table;
+mod plan;
+mod rock_ridge;
+mod susp;
+mod writer;
+
+use bootwright_image::{FileTree, InodeId, Timestamp};
+
+pub use error::WriteError;
+pub use finish::{BiosBoot, Boot, EfiBoot, Hybrid};
+pub use writer::{Summary, Writer};
+
+/// What an image says of itself and which hierarchies it has. Texts are printable ASCII, without
+/// a space at either end; they may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Name of the volume, what `/dev/disk/by-label` shows; at most 32 characters. Joliet has
+    /// room for the first 16.
+    pub volume_id: String,
+    /// The system that uses the system area; at most 32 characters.
+    pub system_id: String,
+    /// The set the volume belongs to; at most 128 characters.
+    pub volume_set_id: String,
+    /// Who publishes the volume; at most 128 characters.
+    pub publisher: String,
+    /// The application that made the data; at most 128 characters.
+    pub application: String,
+    /// Creation and modification time of the volume.
+    pub time: Timestamp,
+    /// Keep names, owners, modes, links and devices (Rock Ridge 1.12). Without it only files and
+    /// directories are stored, under upper-case names.
+    pub rock_ridge: bool,
+    /// Add a hierarchy with Unicode names for Windows (Joliet). It has files and directories
+    /// only.
+    pub joliet: bool,
+    /// Add a second set of descriptors and tables for a partition that begins at block 16, so
+    /// that `/dev/sdX1` can be mounted as well as `/dev/sdX`. It leaves out files that end beyond
+    /// that partition.
+    pub partition_view: bool,
+}
+
+/// The path of an inode for messages.
+fn path_of(tree: &FileTree, inode: InodeId) -> String {
+    let found = tree.walk().find(|walked| walked.id == inode);
+    let path = found.map(|walked| walked.path).unwrap_or_default();
+    format!("/{}", String::from_utf8_lossy(&path))
+}
