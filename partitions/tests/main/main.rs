@@ -1,0 +1,5 @@
+//! Tests with readers that others wrote, and properties.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod gpt;
+mod tools;
