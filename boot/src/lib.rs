@@ -4,5 +4,6 @@ mod boot_info;
 pub mod el_torito;
 mod hybrid;
 pub mod iso9660;
+pub mod loaders;
 
 pub use hybrid::PartitionTable;
