@@ -26,6 +26,7 @@ pub use directory::{Entries, Entry};
 pub use file::{Block, BlockList, FileReader};
 pub use inode::{Inode, Kind};
 pub use visit::Visited;
+pub use xattr::XattrPairs;
 
 /// Why an image could not be read.
 #[derive(Debug, thiserror::Error)]

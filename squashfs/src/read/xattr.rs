@@ -11,6 +11,9 @@ use crate::format::{NO_TABLE, TABLE_ENTRY_LEN, XATTR_OUT_OF_LINE, XATTR_PREFIXES
 /// Most bytes of names and values that are read for one inode.
 const LIMIT: u64 = 64 << 20;
 
+/// Names and values of extended attributes.
+pub type XattrPairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A set of attributes in the xattr id table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Set {
@@ -49,7 +52,7 @@ impl<R: Read + Seek> Image<R> {
     ///
     /// # Errors
     /// [`ReadError`]; [`ReadError::Limit`] beyond 64 MiB.
-    pub fn xattrs(&mut self, index: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn xattrs(&mut self, index: u32) -> Result<XattrPairs, ReadError> {
         let set = self.xattr_set(index)?;
         let (base, _) = self.xattr_header()?.unwrap_or_default();
         let place = |image: &Self, place: MetadataRef| {

@@ -149,7 +149,8 @@ fn a_full_disk_is_an_error_wherever_it_strikes() {
     let mut tree = tree();
     for seed in 0..3 {
         let blob = Blob::from(noise(seed, 1 << 20));
-        tree.add_file(tree.root(), &[b'a' + seed as u8], Metadata::default(), blob).unwrap();
+        tree.add_file(tree.root(), format!("{seed}").as_bytes(), Metadata::default(), blob)
+            .unwrap();
     }
     let (_, summary) = image(&tree, &options());
     for room in [0, 95, 1 << 20, 2 << 20, summary.padded_len, summary.padded_len + 95] {

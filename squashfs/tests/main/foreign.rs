@@ -36,21 +36,25 @@ fn mode_text(kind: &Kind, mode: u16) -> String {
 }
 
 /// Compares type, mode, owner and name of everything with what `unsquashfs -lln` lists.
-pub fn assert_listing(tree: &FileTree, bytes: &[u8]) {
+pub(crate) fn assert_listing(tree: &FileTree, bytes: &[u8]) {
     let file = on_disk(bytes);
     let arguments = [OsStr::new("-lln"), file.path().as_os_str()];
     let Some(output) = run("unsquashfs", &arguments) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let is_end = |(at, byte): (usize, &u8)| (*byte == b'\n').then_some(at);
+    let ends: Vec<usize> = output.stdout.iter().enumerate().filter_map(is_end).collect();
     let mut expected = vec![(tree.root(), b"squashfs-root".to_vec())];
     let below = |path: &[u8]| [b"squashfs-root/", path].concat();
     expected.extend(tree.walk().map(|walked| (walked.id, below(&walked.path))));
     for (id, path) in expected {
         let (head, tail) = line(tree, id, &path);
-        // Names may hold line feeds, so lines are looked for in the text as a whole.
-        let found = output.stdout.windows(tail.len()).enumerate().any(|(at, window)| {
-            let before = &output.stdout[..at];
-            let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
-            window == tail && before[start..].starts_with(&head)
+        // Names may hold line feeds, so any of them may be the one that ends the line.
+        let found = ends.iter().any(|end| {
+            let text = &output.stdout[..=*end];
+            text.strip_suffix(&*tail).is_some_and(|before| {
+                let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
+                before[start..].starts_with(&head)
+            })
         });
         assert!(found, "unsquashfs does not list {}", tail.escape_ascii());
     }
@@ -73,7 +77,7 @@ fn line(tree: &FileTree, id: InodeId, path: &[u8]) -> (Vec<u8>, Vec<u8>) {
 
 /// Compares the contents of some files with what `unsquashfs -cat` makes of them, which needs no
 /// rights that an ordinary user lacks.
-pub fn assert_contents(tree: &FileTree, bytes: &[u8]) {
+pub(crate) fn assert_contents(tree: &FileTree, bytes: &[u8]) {
     let file = on_disk(bytes);
     let files = tree.walk().filter(|walked| tree.inode(walked.id).as_file().is_some());
     for walked in files.take(4) {
@@ -104,7 +108,7 @@ fn escape_pattern(path: &[u8]) -> Vec<u8> {
 }
 
 /// Compares what backhand makes of the image: names, contents and metadata.
-pub fn assert_backhand(tree: &FileTree, bytes: &[u8]) {
+pub(crate) fn assert_backhand(tree: &FileTree, bytes: &[u8]) {
     let reader =
         FilesystemReader::from_reader(Cursor::new(bytes)).unwrap_or_else(|e| panic!("{e:?}"));
     let mut names = 0;

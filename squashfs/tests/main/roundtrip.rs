@@ -39,7 +39,7 @@ struct Spec {
 
 fn name() -> impl Strategy<Value = Bytes> {
     let odd = prop::collection::vec(1_u8.., 1..12);
-    let long = (b'a'..b'z', 200_usize..=255).prop_map(|(byte, len)| vec![byte; len]);
+    let long = (b'a'..=b'z', 200_usize..=255).prop_map(|(byte, len)| vec![byte; len]);
     let plain = "[a-e]{1,3}".prop_map(String::into_bytes);
     prop_oneof![4 => plain, 3 => odd, 1 => long]
 }

@@ -95,10 +95,11 @@ fn contents_must_come_once_and_in_full() {
         for hole in [false, true] {
             let text = problem(|sink, ids| {
                 sink.begin(ids[1], 10)?;
+                let content = vec![1; bytes];
                 if hole {
-                    sink.hole(bytes)?
+                    sink.hole(bytes as u64)?;
                 } else {
-                    sink.data(&vec![1; bytes as usize])?
+                    sink.data(&content)?;
                 }
                 sink.end()
             });

@@ -10,17 +10,17 @@ use bootwright_image::{FileTree, InodeId, Kind, Silent};
 use bootwright_squashfs::read::{self, Image};
 use bootwright_squashfs::{BlockSize, Options, Summary, upper_bound, write};
 
-pub type Bytes = Vec<u8>;
+pub(crate) type Bytes = Vec<u8>;
 
 /// gzip:1, 4 KiB blocks, one job: quick, and block boundaries come early.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     let mut options = Options::new(NonZeroUsize::MIN);
     options.compression = "gzip:1".parse().unwrap();
     options.block_size = BlockSize::MIN;
     options
 }
 
-pub fn image(tree: &FileTree, options: &Options) -> (Bytes, Summary) {
+pub(crate) fn image(tree: &FileTree, options: &Options) -> (Bytes, Summary) {
     // The position before must not matter.
     let mut output = Cursor::new(Vec::new());
     output.set_position(77);
@@ -33,18 +33,18 @@ pub fn image(tree: &FileTree, options: &Options) -> (Bytes, Summary) {
     (bytes, summary)
 }
 
-pub fn open(bytes: &[u8]) -> Image<Cursor<&[u8]>> {
+pub(crate) fn open(bytes: &[u8]) -> Image<Cursor<&[u8]>> {
     Image::open(Cursor::new(bytes), 0).unwrap()
 }
 
-pub fn contents(image: &mut Image<Cursor<&[u8]>>, inode: &read::Inode) -> Bytes {
+pub(crate) fn contents(image: &mut Image<Cursor<&[u8]>>, inode: &read::Inode) -> Bytes {
     let mut bytes = Vec::new();
     image.open_file(inode).read_to_end(&mut bytes).unwrap();
     bytes
 }
 
 /// Checks that the image holds the tree: names, metadata, links, attributes, contents.
-pub fn assert_same(tree: &FileTree, bytes: &[u8]) {
+pub(crate) fn assert_same(tree: &FileTree, bytes: &[u8]) {
     let mut expected: BTreeMap<Bytes, InodeId> =
         tree.walk().map(|walked| (walked.path, walked.id)).collect();
     expected.insert(Vec::new(), tree.root());
@@ -115,14 +115,14 @@ fn assert_inode(
 }
 
 /// Bytes that no compressor makes shorter.
-pub fn noise(seed: u64, len: usize) -> Bytes {
+pub(crate) fn noise(seed: u64, len: usize) -> Bytes {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
 }
 
 /// Runs a foreign tool; `None`, with a note, when it is not installed.
-pub fn run(tool: &str, arguments: &[&OsStr]) -> Option<Output> {
+pub(crate) fn run(tool: &str, arguments: &[&OsStr]) -> Option<Output> {
     match Command::new(tool).args(arguments).output() {
         Ok(output) => Some(output),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -137,7 +137,7 @@ pub fn run(tool: &str, arguments: &[&OsStr]) -> Option<Output> {
 }
 
 /// A file of the host with these bytes.
-pub fn on_disk(bytes: &[u8]) -> tempfile::NamedTempFile {
+pub(crate) fn on_disk(bytes: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     file
