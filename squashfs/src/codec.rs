@@ -15,6 +15,10 @@ pub(crate) enum Use {
     Metadata,
 }
 
+/// As much as a metadata block has.
+const XZ_METADATA_DICTIONARY: u32 = 8192;
+const _: () = assert!(XZ_METADATA_DICTIONARY as usize == METADATA_BLOCK);
+
 /// A compressor and its state, reused from block to block.
 pub(crate) enum Encoder {
     Gzip(libdeflater::Compressor),
@@ -41,7 +45,7 @@ impl Encoder {
                 // found in metadata.
                 let (dictionary, bcj) = match used_for {
                     Use::Data(block_size) => (block_size.bytes(), bcj),
-                    Use::Metadata => (METADATA_BLOCK as u32, None),
+                    Use::Metadata => (XZ_METADATA_DICTIONARY, None),
                 };
                 Self::Xz { level, dictionary, bcj, second: Vec::new() }
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use bootwright_image::{
-    BoxError, ContentSink, FileTree, InodeId, Observer, Phase, Streams, deliver,
+    Blob, BoxError, ContentSink, FileTree, InodeId, Observer, Phase, Streams, deliver,
 };
 
 use crate::blocks::{Blocks, open_output};
@@ -112,7 +112,7 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
     /// Bytes that will be delivered.
     #[must_use]
     pub fn wanted_bytes(&self) -> u64 {
-        let len = |inode: &InodeId| self.plan.tree.inode(*inode).as_file().map_or(0, |b| b.len());
+        let len = |inode: &InodeId| self.plan.tree.inode(*inode).as_file().map_or(0, Blob::len);
         self.wanted().iter().map(len).fold(0, u64::saturating_add)
     }
 
@@ -275,7 +275,7 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             .of(inode)
             .filter(|_| self.delivered_as(inode) == Some(inode))
             .ok_or_else(|| failed("was not asked for"))?;
-        let planned = tree.inode(inode).as_file().map_or(0, bootwright_image::Blob::len);
+        let planned = tree.inode(inode).as_file().map_or(0, Blob::len);
         if planned != len {
             let path = path_of(tree, inode);
             return Err(WriteError::ContentLen { path, planned, delivered: len });

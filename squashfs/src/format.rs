@@ -333,7 +333,7 @@ mod tests {
     fn a_superblock_survives_a_round_trip() {
         let bytes: [u8; SUPERBLOCK_LEN] = std::array::from_fn(|n| match n {
             0..4 => MAGIC.to_le_bytes()[n],
-            n => n as u8,
+            n => u8::try_from(n).unwrap(),
         });
         assert_eq!(Superblock::parse(&bytes).unwrap().to_bytes(), bytes);
         assert_eq!(Superblock::parse(&[0; SUPERBLOCK_LEN]), None);

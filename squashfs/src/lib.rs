@@ -7,12 +7,15 @@ mod codec;
 mod emit;
 mod error;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod inodes;
 mod listing;
 mod metadata;
 mod options;
 mod plan;
+pub mod read;
 mod tables;
 mod xattrs;
 
