@@ -3,6 +3,7 @@
 use std::io;
 
 use bootwright_image::ContentError;
+use bootwright_partitions::gpt;
 
 /// Why an ISO image could not be written. Paths are shown with escapes for bytes that do not
 /// print.
@@ -118,11 +119,18 @@ pub enum WriteError {
         /// What does not fit together.
         problem: &'static str,
     },
-    /// The image has more 512-byte sectors than a partition table counts.
-    #[error("{what} lies beyond what a partition table of this kind can hold")]
-    PartitionTable {
-        /// What does not fit.
-        what: &'static str,
+    /// The partition table cannot be as asked.
+    #[error(transparent)]
+    Gpt(#[from] gpt::PlanError),
+    /// A partition beyond what a master boot record addresses.
+    #[error(
+        "sectors {first} to {last} are beyond the 4294967295 that a master boot record addresses"
+    )]
+    BeyondMbr {
+        /// The partition's first sector of 512 bytes.
+        first: u64,
+        /// Its last sector.
+        last: u64,
     },
     /// A content could not be read, or not be stored.
     #[error(transparent)]

@@ -82,9 +82,16 @@ impl<W: Write + Seek> Writer<W> {
         let blocks = disk.blocks;
         self.patch_bios_image(boot, images.bios)?;
         self.write_catalog(&images)?;
-        for (offset, bytes) in hybrid::emit(boot.hybrid.as_ref(), &disk)? {
-            self.canvas.write_at(offset, &bytes)?;
+        let mut regions = self.plan.regions();
+        regions.extend(self.file_regions());
+        if let Some(hybrid) = &boot.hybrid {
+            for part in hybrid::emit(hybrid, &disk)? {
+                self.canvas.write_at(part.offset, &part.bytes)?;
+                let len = part.bytes.len() as u64;
+                regions.push(Region { name: part.name, offset: part.offset, len });
+            }
         }
+        regions.sort_by_key(|region| region.offset);
         for view in &self.plan.views {
             let end = if view.base == 0 { blocks } else { disk.data_end };
             self.write_view(view, end, images.any())?;
@@ -94,11 +101,6 @@ impl<W: Write + Seek> Writer<W> {
             self.canvas.write_at(len - BLOCK, &[0; BLOCK_LEN])?;
         }
         self.canvas.flush()?;
-        let mut regions = self.plan.regions();
-        regions.extend(self.file_regions());
-        if let Some(offset) = disk.backup_offset(boot.hybrid.as_ref()) {
-            regions.push(Region { name: "backup GPT", offset, len: len - offset });
-        }
         Ok(Summary { len, regions })
     }
 
@@ -149,9 +151,11 @@ impl<W: Write + Seek> Writer<W> {
 
     /// The image as a disk: where the data ends, where the partition and the image end.
     fn disk(&self, boot: &Boot, images: &Images) -> Result<hybrid::Disk, WriteError> {
-        let gpt = boot.hybrid.as_ref().is_some_and(Hybrid::is_gpt);
-        let backup =
-            if gpt { (hybrid::BACKUP_SECTORS * hybrid::SECTOR).div_ceil(BLOCK) } else { 0 };
+        let gpt = boot
+            .hybrid
+            .as_ref()
+            .is_some_and(|hybrid| matches!(hybrid.table, PartitionTable::Gpt { .. }));
+        let backup = if gpt { hybrid::BACKUP_LEN.div_ceil(BLOCK) } else { 0 };
         let end = (u64::from(self.files.next) + backup).next_multiple_of(GRAIN);
         let blocks = u32::try_from(end)
             .map_err(|_| WriteError::TooLarge { what: "the end of the image".into() })?;

@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod directory;
+mod dump;
 mod error;
 mod finish;
 pub(crate) mod format;
@@ -9,12 +10,14 @@ mod joliet;
 mod name;
 mod path_table;
 mod plan;
+pub mod read;
 mod rock_ridge;
 mod susp;
 mod writer;
 
 use bootwright_image::{FileTree, InodeId, Timestamp};
 
+pub use dump::dump;
 pub use error::WriteError;
 pub use finish::{BiosBoot, Boot, EfiBoot, Hybrid};
 pub use writer::{Summary, Writer};

@@ -83,7 +83,7 @@ impl Plan {
             offset: u64::from(from) * BLOCK,
             len: u64::from(to - from) * BLOCK,
         };
-        let mut regions = vec![region("system area", 0, DESCRIPTORS)];
+        let mut regions = Vec::new();
         for view in &self.views {
             let count = 3 + u32::from(view.base == 0);
             let (from, to) = (view.descriptors, view.descriptors + count);

@@ -1,0 +1,6 @@
+//! Images as our own reader and as readers that others wrote see them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod build;
+mod hybrid;
+mod tools;
