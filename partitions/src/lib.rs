@@ -29,6 +29,7 @@ mod bytes;
 mod guid;
 mod sector;
 
+pub mod fat;
 pub mod gpt;
 pub mod mbr;
 
