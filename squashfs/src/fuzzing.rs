@@ -42,7 +42,9 @@ pub fn read(data: &[u8]) {
         }
         match inode.kind {
             Kind::Directory { .. } => {
-                image.directory_index(inode)?;
+                for (_, _, name) in image.directory_index(inode)? {
+                    spend(16 + name.len() as u64)?;
+                }
             }
             Kind::File { len, .. } => {
                 let mut left = len;
