@@ -47,6 +47,9 @@ pub struct Summary {
 
 /// Writes one image. Feed it the contents of [`wanted`](Self::wanted), in any order, then
 /// [`finish`](Self::finish). Blocks lie in the image in the order of the contents.
+///
+/// Progress is told as [`Phase::Compress`], [`wanted_bytes`](Self::wanted_bytes) in all; to begin
+/// and end the phase is the caller's part.
 pub struct Writer<'a, W: Write + Seek> {
     plan: Plan<'a>,
     options: Options,

@@ -232,6 +232,7 @@ fn our_reader_reads_what_mksquashfs_writes() {
         });
         visit.unwrap();
         assert!(found == expected, "{compression}");
+        image.verify(true, &|| true).unwrap();
         let dump = image.dump().unwrap();
         assert!(!dump.contains("unreferenced") && !dump.contains("overlaps"), "{dump}");
     }
