@@ -8,16 +8,12 @@ use bootwright_image::{
 };
 
 use crate::blocks::{Blocks, open_output};
-use crate::codec::{Encoder, Use, identify};
+use crate::codec::identify;
 use crate::error::{WriteError, boxed, path_of};
-use crate::format::{
-    DEVICE_BLOCK, Flags, METADATA_STORED, NO_TABLE, PutFields, SUPERBLOCK_LEN, Superblock,
-};
-use crate::inodes;
-use crate::metadata::{MetadataRef, MetadataWriter};
-use crate::options::{Compression, Fragments, Options};
+use crate::format::{DEVICE_BLOCK, METADATA_STORED, PutFields, SUPERBLOCK_LEN, Superblock};
+use crate::options::{Fragments, Options};
 use crate::plan::Plan;
-use crate::{tables, xattrs};
+use crate::tables;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +47,9 @@ pub struct Summary {
 
 /// Writes one image. Feed it the contents of [`wanted`](Self::wanted), in any order, then
 /// [`finish`](Self::finish). Blocks lie in the image in the order of the contents.
+///
+/// Progress is told as [`Phase::Compress`], [`wanted_bytes`](Self::wanted_bytes) in all; to begin
+/// and end the phase is the caller's part.
 pub struct Writer<'a, W: Write + Seek> {
     plan: Plan<'a>,
     options: Options,
@@ -131,79 +130,13 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             return Err(WriteError::Delivery { path, problem: "did not come" });
         }
         self.blocks.finish()?;
-        let superblock = self.emit_tables()?;
+        let superblock = tables::emit(&self.plan, &mut self.blocks, &self.options, self.observer)?;
         let output = &mut self.blocks.output;
         let padded_len = superblock.bytes_used.next_multiple_of(DEVICE_BLOCK);
         output.zeros_until(padded_len).map_err(WriteError::Output)?;
         let summary = self.summarize(&superblock, padded_len);
         self.emit_superblock(&superblock).map_err(WriteError::Output)?;
         Ok(summary)
-    }
-
-    fn emit_tables(&mut self) -> Result<Superblock, WriteError> {
-        let compression = self.options.compression;
-        let encoder = || Encoder::new(compression, Use::Metadata).map_err(WriteError::Compress);
-        let (plan, blocks) = (&self.plan, &mut self.blocks);
-        let output = &mut blocks.output;
-
-        let inode_table = output.position();
-        let mut inode_writer = MetadataWriter::new(&mut *output, encoder()?);
-        let mut directory_writer = MetadataWriter::new(Vec::new(), encoder()?);
-        let places = inodes::emit(
-            plan,
-            &blocks.files,
-            &mut inode_writer,
-            &mut directory_writer,
-            self.observer,
-        )?;
-        inode_writer.finish()?;
-        let directory_table = output.position();
-        let (directories, _) = directory_writer.finish()?;
-        output.write_all(&directories).map_err(WriteError::Output)?;
-        drop(directories);
-
-        let mut fragment_table = NO_TABLE;
-        if !blocks.fragments.is_empty() {
-            let mut entries = Vec::new();
-            for (start, size) in &blocks.fragments {
-                entries.u64(*start);
-                entries.u32(*size);
-                entries.u32(0);
-            }
-            fragment_table = tables::emit(&entries, output, encoder()?)?;
-        }
-        let mut export_table = NO_TABLE;
-        if self.options.export {
-            let mut entries = Vec::with_capacity(8 * places.len());
-            places.iter().for_each(|place| entries.u64(place.0));
-            export_table = tables::emit(&entries, output, encoder()?)?;
-        }
-        let mut entries = Vec::new();
-        plan.ids.iter().for_each(|id| entries.u32(*id));
-        let id_table = tables::emit(&entries, output, encoder()?)?;
-        let xattr_table = xattrs::emit(&plan.xattrs, output, encoder)?;
-
-        let (compressor, record) = identify(compression, self.options.block_size);
-        Ok(Superblock {
-            inode_count: plan.inode_count,
-            mkfs_time: self.options.time,
-            block_size: self.options.block_size.bytes(),
-            fragment_count: u32::try_from(blocks.fragments.len()).expect("BUG: checked before"),
-            compressor,
-            block_log: self.options.block_size.log(),
-            flags: flags(&self.options, record.is_some()),
-            id_count: u16::try_from(plan.ids.len()).expect("BUG: checked by the plan"),
-            version_major: 4,
-            version_minor: 0,
-            root_inode: places.first().copied().unwrap_or(MetadataRef(0)),
-            bytes_used: output.position(),
-            id_table,
-            xattr_table,
-            inode_table,
-            directory_table,
-            fragment_table,
-            export_table,
-        })
     }
 
     fn emit_superblock(self, superblock: &Superblock) -> io::Result<()> {
@@ -368,31 +301,6 @@ impl<W: Write + Seek> fmt::Debug for Writer<'_, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").field("options", &self.options).finish_non_exhaustive()
     }
-}
-
-fn flags(options: &Options, record: bool) -> Flags {
-    let mut flags = Flags::DUPLICATES;
-    let mut set = |condition: bool, flag| {
-        if condition {
-            flags = flags.with(flag);
-        }
-    };
-    set(options.export, Flags::EXPORTABLE);
-    set(record, Flags::COMPRESSOR_OPTIONS);
-    set(options.fragments == Fragments::Always, Flags::ALWAYS_FRAGMENTS);
-    set(options.fragments == Fragments::Never, Flags::NO_FRAGMENTS);
-    if options.compression == Compression::None {
-        for flag in [
-            Flags::RAW_INODES,
-            Flags::RAW_DATA,
-            Flags::RAW_FRAGMENTS,
-            Flags::RAW_XATTRS,
-            Flags::RAW_IDS,
-        ] {
-            set(true, flag);
-        }
-    }
-    flags
 }
 
 /// Writes the image of `tree` to `output`, whose position zero is byte zero of the image.

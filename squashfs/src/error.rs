@@ -171,3 +171,40 @@ pub(crate) fn path_of(tree: &FileTree, inode: InodeId) -> String {
     let walked = tree.walk().find(|walked| walked.id == inode);
     show(&walked.map(|walked| walked.path).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Errors that would take terabytes to provoke.
+    #[test]
+    fn limits_are_named() {
+        let path = || show(b"d");
+        for (error, message) in [
+            (WriteError::Inodes { count: 1 << 32 }, "4294967296 inodes: 4294967294 is the limit"),
+            (WriteError::Fragments, "more than 4294967295 fragment blocks"),
+            (
+                WriteError::Name { path: path(), len: 257 },
+                r#"the name of "d" has 257 bytes: 256 is the limit"#,
+            ),
+            (
+                WriteError::Listing { path: path(), len: 1 << 32 },
+                r#"the listing of "d" has 4294967296 bytes: 4294967292 is the limit"#,
+            ),
+            (WriteError::from(WorkerLost), "BUG: a worker thread panicked"),
+        ] {
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn errors_come_back_through_the_delivery() {
+        let inner = boxed::<()>(Err(WriteError::Fragments)).unwrap_err();
+        let error = WriteError::from_delivery(ContentError::Sink(inner));
+        assert!(matches!(error, WriteError::Fragments), "{error:?}");
+        let error = WriteError::from_delivery(ContentError::Sink("foreign".into()));
+        assert_eq!(error.to_string(), "cannot store a content");
+        let error = WriteError::from_delivery(ContentError::Cancelled);
+        assert!(matches!(error, WriteError::Cancelled), "{error:?}");
+    }
+}

@@ -42,7 +42,9 @@ pub fn read(data: &[u8]) {
         }
         match inode.kind {
             Kind::Directory { .. } => {
-                image.directory_index(inode)?;
+                for (_, _, name) in image.directory_index(inode)? {
+                    spend(16 + name.len() as u64)?;
+                }
             }
             Kind::File { len, .. } => {
                 let mut left = len;
@@ -61,6 +63,7 @@ pub fn read(data: &[u8]) {
         Ok::<(), Stop>(())
     });
     if visited.is_ok() && data.len() < 1 << 16 {
+        let _ = image.verify(false, &|| true);
         let _ = image.dump();
     }
 }

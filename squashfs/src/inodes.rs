@@ -254,3 +254,16 @@ fn inode_type(kind: &Kind) -> InodeType {
 pub(crate) fn table_offset(table: &'static str, offset: u64) -> Result<u32, WriteError> {
     u32::try_from(offset).map_err(|_| WriteError::Table { table, len: offset })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_end_where_32_bits_end() {
+        assert_eq!(table_offset("inode table", u64::from(u32::MAX)).unwrap(), u32::MAX);
+        let error = table_offset("inode table", 1 << 32).unwrap_err();
+        let message = "the inode table reaches 4294967296 bytes: 4294967295 is the limit";
+        assert_eq!(error.to_string(), message);
+    }
+}

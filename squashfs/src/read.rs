@@ -10,6 +10,7 @@ mod dump;
 mod file;
 mod inode;
 mod metadata;
+mod verify;
 mod visit;
 mod xattr;
 
@@ -25,6 +26,7 @@ pub use describe::Info;
 pub use directory::{Entries, Entry};
 pub use file::{Block, BlockList, FileReader};
 pub use inode::{Inode, Kind};
+pub use verify::Verified;
 pub use visit::Visited;
 pub use xattr::XattrPairs;
 
@@ -62,6 +64,9 @@ pub enum ReadError {
         /// The limit.
         limit: u64,
     },
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 fn corrupt(problem: &'static str, at: u64) -> ReadError {

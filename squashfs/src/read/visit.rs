@@ -11,6 +11,8 @@ use crate::MetadataRef;
 pub struct Visited<'a> {
     /// The path from the root without a leading slash; empty for the root.
     pub path: &'a [u8],
+    /// The number of the directory that has the name; `None` for the root.
+    pub parent: Option<u32>,
     /// The inode.
     pub inode: &'a Inode,
 }
@@ -27,7 +29,7 @@ impl<R: Read + Seek> Image<R> {
         visitor: &mut dyn FnMut(&mut Self, &Visited<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let root = self.root()?;
-        visitor(self, &Visited { path: b"", inode: &root })?;
+        visitor(self, &Visited { path: b"", parent: None, inode: &root })?;
         let mut known = BTreeSet::from([root.place]);
         // Directories to list: where they are and their paths.
         let mut open: Vec<(MetadataRef, Vec<u8>)> = vec![(root.place, Vec::new())];
@@ -47,7 +49,8 @@ impl<R: Read + Seek> Image<R> {
                 let image = entries.image();
                 let inode = image.inode(entry.inode)?;
                 agree(&entry, &inode)?;
-                visitor(image, &Visited { path: &path, inode: &inode })?;
+                let parent = Some(directory.number);
+                visitor(image, &Visited { path: &path, parent, inode: &inode })?;
                 if matches!(inode.kind, Kind::Directory { .. }) {
                     if !known.insert(inode.place) {
                         Err(corrupt("a directory of two names", inode.place.block()))?;

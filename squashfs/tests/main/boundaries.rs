@@ -113,6 +113,7 @@ fn directories_of_more_than_64_ki_entries() {
         });
         visit.unwrap();
         assert_eq!(found, count + 2);
+        assert_eq!(image.verify(true, &|| true).unwrap().inodes, count as u64 + 2);
     }
 }
 

@@ -1,4 +1,4 @@
-//! unsquashfs and backhand as judges. unsquashfs runs as whoever runs the tests, so only what an
+//! unsquashfs, mksquashfs and backhand as judges. unsquashfs runs as whoever runs the tests, so only what an
 //! ordinary user can unpack is unpacked.
 
 use std::collections::BTreeMap;
@@ -8,8 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use backhand::{FilesystemReader, InnerNode};
 use bootwright_image::{Device, FileTree, InodeId, Kind, Metadata};
+use bootwright_squashfs::read;
 
-use crate::support::{image, noise, on_disk, options, run};
+use crate::support::{contents, image, noise, on_disk, open, options, run};
 
 /// Type and permissions as `ls -l` shows them.
 fn mode_text(kind: &Kind, mode: u16) -> String {
@@ -199,4 +200,40 @@ fn unsquashfs_lists_owners_modes_and_times() {
             vec!["crw--w----", "0/0", "4,", "64", "1970-01-01", "00:00", "squashfs-root/tty"],
         ]
     );
+}
+
+#[test]
+fn our_reader_reads_what_mksquashfs_writes() {
+    let source = tempfile::tempdir().unwrap();
+    let mut expected = BTreeMap::new();
+    for seed in 0..300_u64 {
+        let mut content = noise(seed, usize::try_from(seed).unwrap() * 50);
+        content.resize(content.len() * 2 + 5000 * usize::from(seed % 7 == 0), 0);
+        let name = format!("a name that is quite long {seed:03}");
+        std::fs::write(source.path().join(&name), &content).unwrap();
+        expected.insert(name.into_bytes(), content);
+    }
+    let image = tempfile::tempdir().unwrap();
+    let image = image.path().join("image");
+    for compression in ["gzip", "zstd", "xz", "lz4"] {
+        let paths = [source.path().as_os_str(), image.as_os_str()];
+        let arguments = ["-comp", compression, "-b", "4096", "-noappend", "-quiet", "-no-progress"];
+        let arguments = [&paths[..], &arguments.map(OsStr::new)].concat();
+        let Some(output) = run("mksquashfs", &arguments) else { return };
+        assert!(output.status.success(), "{output:?}");
+        let bytes = std::fs::read(&image).unwrap();
+        let mut image = open(&bytes);
+        let mut found = BTreeMap::new();
+        let visit = image.visit(&mut |image, visited| {
+            if matches!(visited.inode.kind, read::Kind::File { .. }) {
+                found.insert(visited.path.to_vec(), contents(image, visited.inode));
+            }
+            Ok::<(), read::ReadError>(())
+        });
+        visit.unwrap();
+        assert!(found == expected, "{compression}");
+        image.verify(true, &|| true).unwrap();
+        let dump = image.dump().unwrap();
+        assert!(!dump.contains("unreferenced") && !dump.contains("overlaps"), "{dump}");
+    }
 }

@@ -5,7 +5,7 @@ use bootwright_image::{Device, FileTree, Kind, Metadata, Timestamp, Xattrs};
 use crate::support::{image, noise, open, options};
 
 /// Every kind of inode, basic and extended.
-fn everything() -> FileTree {
+pub(crate) fn everything() -> FileTree {
     let mut root = Metadata::directory(0o755);
     root.mtime = Timestamp(1_700_000_000);
     let mut tree = FileTree::new(root);

@@ -60,6 +60,10 @@ pub(crate) fn assert_same(tree: &FileTree, bytes: &[u8]) {
     visit.unwrap();
     assert_eq!(expected, BTreeMap::new(), "names missing from the image");
     assert_eq!(numbers.len(), image.superblock().inode_count as usize);
+    let verified = image.verify(true, &|| true).unwrap();
+    assert_eq!(verified.inodes, numbers.len() as u64);
+    assert_eq!(verified.names, tree.walk().count() as u64);
+    assert!(matches!(image.verify(false, &|| false), Err(read::ReadError::Cancelled)));
     // Every byte belongs to something.
     let dump = image.dump().unwrap();
     assert!(!dump.contains("unreferenced"), "{dump}");
