@@ -154,8 +154,8 @@ pub(super) struct Records<'a> {
 }
 
 impl Records<'_> {
-    /// Replaces `out` by the whole blocks of a directory's extent. The continuation areas must
-    /// be filled directory by directory, in order, to come out the same each time.
+    /// Replaces `out` by the whole blocks of a directory's extent, and adds to `areas` what does
+    /// not fit there.
     pub(super) fn directory(&self, index: usize, areas: &mut Continuation, out: &mut Vec<u8>) {
         out.clear();
         let directory = &self.hierarchy.directories[index];
