@@ -50,6 +50,8 @@ pub(super) struct Directory {
     /// Identifier in the parent; of the root a zero byte.
     pub(super) identifier: Vec<u8>,
     children: Vec<Child>,
+    /// How many of the children are directories.
+    below: u32,
 }
 
 /// A directory's entry. Children are sorted by identifier.
@@ -64,8 +66,13 @@ struct Child {
 
 impl Hierarchy {
     pub(super) fn new(tree: &FileTree, namespace: Namespace) -> Self {
-        let root =
-            Directory { inode: tree.root(), parent: 0, identifier: vec![0], children: Vec::new() };
+        let root = Directory {
+            inode: tree.root(),
+            parent: 0,
+            identifier: vec![0],
+            children: Vec::new(),
+            below: 0,
+        };
         let mut directories = vec![root];
         let mut at = 0;
         while at < directories.len() {
@@ -78,7 +85,9 @@ impl Hierarchy {
                         parent: at,
                         identifier: child.identifier.clone(),
                         children: Vec::new(),
+                        below: 0,
                     });
+                    directories[at].below += 1;
                 }
             }
             directories[at].children = children;
@@ -154,8 +163,8 @@ pub(super) struct Records<'a> {
 }
 
 impl Records<'_> {
-    /// Replaces `out` by the whole blocks of a directory's extent. The continuation areas must
-    /// be filled directory by directory, in order, to come out the same each time.
+    /// Replaces `out` by the whole blocks of a directory's extent, and adds to `areas` what does
+    /// not fit there.
     pub(super) fn directory(&self, index: usize, areas: &mut Continuation, out: &mut Vec<u8>) {
         out.clear();
         let directory = &self.hierarchy.directories[index];
@@ -217,11 +226,7 @@ impl Records<'_> {
             Kind::Socket => (0o140_000, None),
         };
         let nlink = match directory {
-            Some(index) => {
-                let children = &self.hierarchy.directories[index].children;
-                let below = children.iter().filter(|child| child.directory.is_some()).count();
-                u32::try_from(below).unwrap_or(u32::MAX).saturating_add(2)
-            }
+            Some(index) => self.hierarchy.directories[index].below.saturating_add(2),
             None => inode.names(),
         };
         rock_ridge::attributes(&Attributes {

@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 use bootwright_image::{InodeId, Observer, Region};
 
 use super::directory::{Extent, Hierarchy, Records, root_record};
-use super::format::{BLOCK, BLOCK_LEN, DESCRIPTORS};
+use super::format::{BLOCK, DESCRIPTORS};
 use super::plan::{Tables, View, measure};
 use super::susp::Continuation;
 use super::{Summary, WriteError, Writer, descriptor, path_of, path_table};
@@ -97,8 +97,9 @@ impl<W: Write + Seek> Writer<W> {
             self.write_view(view, end, images.any())?;
         }
         let len = u64::from(blocks) * BLOCK;
+        // A byte makes the output as long as the image; the last block may hold a file's end.
         if self.canvas.end() < len {
-            self.canvas.write_at(len - BLOCK, &[0; BLOCK_LEN])?;
+            self.canvas.write_at(len - 1, &[0])?;
         }
         self.canvas.flush()?;
         Ok(Summary { len, regions })
@@ -262,14 +263,14 @@ impl<W: Write + Seek> Writer<W> {
         let files = |inode: InodeId| {
             let extent = self.files.extent(inode)?;
             if extent.len == 0 {
-                return Some(extent);
+                return Some(Extent { block: self.plan.empty - base, len: 0 });
             }
             let after = u64::from(extent.block) + extent.len.div_ceil(BLOCK);
             let inside = extent.block >= base && after <= u64::from(end);
             inside.then(|| Extent { block: extent.block - base, ..extent })
         };
-        let (lens, _) = measure(&self.tree, hierarchy, &self.serials, &files)?;
-        let place = |index: usize| (tables.directories[index] - base, lens[index]);
+        let lens = measure(&self.tree, hierarchy, &self.serials, &files)?;
+        let place = |index: usize| (tables.directories[index].block - base, lens[index].extent);
         let records = Records {
             tree: &self.tree,
             hierarchy,
@@ -277,18 +278,17 @@ impl<W: Write + Seek> Writer<W> {
             directories: &place,
             files: &files,
         };
-        let mut areas = Continuation::new(tables.continuation - base);
         let mut buffer = Vec::new();
-        for (index, block) in tables.directories.iter().enumerate() {
+        for (index, planned) in tables.directories.iter().enumerate() {
+            let mut areas = Continuation::new(planned.areas - base);
             records.directory(index, &mut areas, &mut buffer);
-            let after = tables.directories.get(index + 1).unwrap_or(&tables.continuation);
-            self.write_planned("directory", *block, *after, &buffer)?;
+            self.write_planned("directory", planned.block, planned.areas, &buffer)?;
+            self.write_planned("continuation areas", planned.areas, planned.end, areas.bytes())?;
         }
-        self.write_planned("continuation areas", tables.continuation, tables.end, areas.bytes())?;
         let (little, big) = path_table::emit(hierarchy, |index| place(index).0);
-        let first = tables.directories.first().copied().unwrap_or(tables.continuation);
+        let root = tables.root().block;
         self.write_planned("path table L", tables.path_table_l, tables.path_table_m, &little)?;
-        self.write_planned("path table M", tables.path_table_m, first, &big)?;
+        self.write_planned("path table M", tables.path_table_m, root, &big)?;
         Ok(place(0))
     }
 

@@ -17,6 +17,9 @@ pub(super) struct Plan {
     pub(super) catalog: u32,
     /// The whole image, and optionally what partition 1 shows.
     pub(super) views: Vec<View>,
+    /// A block of zeros that empty files point to: some readers refuse one that points before
+    /// its continuation area.
+    pub(super) empty: u32,
     /// First block after the head.
     pub(super) end: u32,
 }
@@ -38,11 +41,19 @@ pub(super) struct Tables {
     pub(super) path_table_len: u32,
     pub(super) path_table_l: u32,
     pub(super) path_table_m: u32,
-    /// First block of each directory, in the order of the path table.
-    pub(super) directories: Vec<u32>,
-    /// First block of the continuation areas, which follow the directories.
-    pub(super) continuation: u32,
-    /// First block after the continuation areas.
+    /// Each directory, in the order of the path table; the first follows the path tables.
+    pub(super) directories: Vec<Place>,
+}
+
+/// Where a directory lies. Its continuation areas follow it at once, before any directory below
+/// it: readers that go through an image front to back (libarchive) need the names in them first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// First block of its extent.
+    pub(super) block: u32,
+    /// First block of its continuation areas.
+    pub(super) areas: u32,
+    /// First block after these.
     pub(super) end: u32,
 }
 
@@ -73,7 +84,8 @@ impl Plan {
                 sizes.iter().map(|sizes| sizes.place(&mut next)).collect::<Result<_, _>>()?;
             placed.push(View { base, descriptors, tables });
         }
-        Ok(Self { catalog, views: placed, end: next })
+        let empty = reserve(&mut next, BLOCK)?;
+        Ok(Self { catalog, views: placed, empty, end: next })
     }
 
     /// The parts of the head, as planned.
@@ -91,23 +103,35 @@ impl Plan {
         }
         regions.push(region("boot catalog", self.catalog, self.catalog + 1));
         for tables in self.views.iter().flat_map(|view| &view.tables) {
-            let directories = tables.directories.first().copied().unwrap_or(tables.continuation);
+            let root = tables.root();
+            let end = tables.directories.last().map_or(root.end, |last| last.end);
             regions.push(region("path table L", tables.path_table_l, tables.path_table_m));
-            regions.push(region("path table M", tables.path_table_m, directories));
-            regions.push(region("directories", directories, tables.continuation));
-            if tables.end > tables.continuation {
-                regions.push(region("continuation areas", tables.continuation, tables.end));
-            }
+            regions.push(region("path table M", tables.path_table_m, root.block));
+            regions.push(region("directories", root.block, end));
         }
+        regions.push(region("content of empty files", self.empty, self.empty + 1));
         regions
+    }
+}
+
+impl Tables {
+    /// The root directory.
+    pub(super) fn root(&self) -> Place {
+        *self.directories.first().expect("BUG: a hierarchy without root")
     }
 }
 
 /// Lengths of a hierarchy's tables.
 struct Sizes {
     path_table: u64,
-    directories: Vec<u32>,
-    continuation: u64,
+    directories: Vec<Lens>,
+}
+
+/// Lengths in bytes of a directory's extent and of its continuation areas.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lens {
+    pub(super) extent: u32,
+    areas: u64,
 }
 
 impl Sizes {
@@ -120,51 +144,43 @@ impl Sizes {
             let len = tree.inode(inode).as_file().map(bootwright_image::Blob::len);
             len.map(|len| Extent { block: 0, len })
         };
-        let (directories, continuation) = measure(tree, hierarchy, serials, &files)?;
-        let path_table = path_table::len(hierarchy);
-        Ok(Self { path_table, directories, continuation })
+        let directories = measure(tree, hierarchy, serials, &files)?;
+        Ok(Self { path_table: path_table::len(hierarchy), directories })
     }
 
     fn place(&self, next: &mut u32) -> Result<Tables, WriteError> {
         let path_table_len = u32::try_from(self.path_table).map_err(|_| too_large())?;
         let path_table_l = reserve(next, self.path_table)?;
         let path_table_m = reserve(next, self.path_table)?;
-        let directories = self
-            .directories
-            .iter()
-            .map(|len| reserve(next, u64::from(*len)))
-            .collect::<Result<_, _>>()?;
-        let continuation = reserve(next, self.continuation)?;
-        Ok(Tables {
-            path_table_len,
-            path_table_l,
-            path_table_m,
-            directories,
-            continuation,
-            end: *next,
-        })
+        let mut directories = Vec::with_capacity(self.directories.len());
+        for lens in &self.directories {
+            let block = reserve(next, lens.extent.into())?;
+            let areas = reserve(next, lens.areas)?;
+            directories.push(Place { block, areas, end: *next });
+        }
+        Ok(Tables { path_table_len, path_table_l, path_table_m, directories })
     }
 }
 
-/// The length of each directory's extent, and of the continuation areas.
+/// The length of each directory.
 pub(super) fn measure(
     tree: &FileTree,
     hierarchy: &Hierarchy,
     serials: &[u32],
     files: &dyn Fn(InodeId) -> Option<Extent>,
-) -> Result<(Vec<u32>, u64), WriteError> {
+) -> Result<Vec<Lens>, WriteError> {
     let records = Records { tree, hierarchy, serials, directories: &|_| (0, 0), files };
-    let mut areas = Continuation::new(0);
     let mut buffer = Vec::new();
     let mut lens = Vec::with_capacity(hierarchy.directories.len());
     for (index, directory) in hierarchy.directories.iter().enumerate() {
+        let mut areas = Continuation::new(0);
         records.directory(index, &mut areas, &mut buffer);
-        let len = u32::try_from(buffer.len()).ok().filter(|len| *len <= PIECE_MAX);
-        lens.push(len.ok_or_else(|| WriteError::DirectoryTooLarge {
-            path: path_of(tree, directory.inode),
-        })?);
+        let extent = u32::try_from(buffer.len()).ok().filter(|len| *len <= PIECE_MAX);
+        let path = || path_of(tree, directory.inode);
+        let extent = extent.ok_or_else(|| WriteError::DirectoryTooLarge { path: path() })?;
+        lens.push(Lens { extent, areas: areas.bytes().len() as u64 });
     }
-    Ok((lens, areas.bytes().len() as u64))
+    Ok(lens)
 }
 
 /// The next free block, moved on by the blocks that `len` bytes take.

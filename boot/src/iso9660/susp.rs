@@ -30,7 +30,7 @@ pub(super) fn extension_reference(id: &str, description: &str, source: &str) -> 
     entry(*b"ER", &[&lens, id.as_bytes(), description.as_bytes(), source.as_bytes()])
 }
 
-/// The continuation areas of one hierarchy, laid end to end from a block on. An area never
+/// The continuation areas of one directory, laid end to end from a block on. An area never
 /// crosses the end of a block: Linux refuses one that does.
 #[derive(Debug)]
 pub(super) struct Continuation {

@@ -2,5 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod build;
+mod fuzzing;
 mod hybrid;
+mod limits;
+mod model;
+mod properties;
 mod tools;
