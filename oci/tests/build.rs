@@ -347,6 +347,13 @@ pub(crate) fn scratch(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) 
 /// several are shown as hard links to the first.
 pub(crate) fn show(rootfs: &Rootfs) -> Vec<String> {
     let tree = &rootfs.tree;
+    let mut files: Vec<_> =
+        tree.walk().map(|w| w.id).filter(|id| tree.inode(*id).as_file().is_some()).collect();
+    files.sort_unstable();
+    files.dedup();
+    let contents =
+        collect(tree, &rootfs.streams, &files, 1 << 30, &bootwright_image::Silent).unwrap();
+    let contents: std::collections::BTreeMap<_, _> = files.into_iter().zip(contents).collect();
     let mut first = std::collections::BTreeMap::new();
     let mut lines = Vec::new();
     for walked in tree.walk() {
@@ -362,7 +369,7 @@ pub(crate) fn show(rootfs: &Rootfs) -> Vec<String> {
         lines.push(match inode.kind() {
             Kind::Directory(_) => format!("d {path}"),
             Kind::File(_) => {
-                format!("f {path} {}", String::from_utf8_lossy(&content(rootfs, &walked.path)))
+                format!("f {path} {}", String::from_utf8_lossy(&contents[&walked.id]))
             }
             Kind::Symlink(target) => format!("s {path} {}", String::from_utf8_lossy(target)),
             Kind::CharDevice(d) => format!("c {path} {} {}", d.major, d.minor),
