@@ -52,10 +52,10 @@ impl Archive {
         let feed = match wrapping {
             Compression::None => Outer::Plain { file, left: whole.len },
             _ => Outer::Wrapped {
-                input: BufReader::with_capacity(
+                input: Box::new(BufReader::with_capacity(
                     CHUNK,
                     Decoder::new(wrapping, file).map_err(failed)?,
-                ),
+                )),
                 compression: wrapping,
                 seen: 0,
                 limit: limits.inflated_bytes,
@@ -146,7 +146,7 @@ enum Outer {
         left: u64,
     },
     Wrapped {
-        input: BufReader<Decoder<BufReader<File>>>,
+        input: Box<BufReader<Decoder<BufReader<File>>>>,
         compression: Compression,
         seen: u64,
         limit: u64,

@@ -106,7 +106,7 @@ impl Budget {
             entries: Counter::new(limits.entries, "members"),
             metadata: Counter::new(
                 limits.metadata_bytes,
-                "bytes of names, link targets and extended attributes",
+                "bytes of names, link targets, extended attributes and sparse maps",
             ),
             inflated: Counter::new(limits.inflated_bytes, "bytes in their uncompressed layers"),
         }

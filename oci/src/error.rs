@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bootwright_image::TreeError;
+
 use crate::compression::Compression;
 use crate::digest::ContentDigest;
 
@@ -60,9 +62,9 @@ pub enum Error {
         /// The blob.
         blob: String,
         /// What was promised.
-        expected: ContentDigest,
+        expected: Box<ContentDigest>,
         /// What the bytes have.
-        actual: ContentDigest,
+        actual: Box<ContentDigest>,
     },
     /// A blob is longer or shorter than its descriptor promises.
     #[error("{blob}: its size is {actual} bytes, not {expected}")]
@@ -80,9 +82,9 @@ pub enum Error {
         /// The layer.
         layer: String,
         /// What was promised.
-        expected: ContentDigest,
+        expected: Box<ContentDigest>,
         /// What the bytes have.
-        actual: ContentDigest,
+        actual: Box<ContentDigest>,
     },
     /// A compressed stream is damaged.
     #[error("{input}: cannot be decompressed as {compression}")]
@@ -404,7 +406,7 @@ pub enum Problem {
     },
     /// The tree refused.
     #[error("cannot be kept: {0}")]
-    Tree(String),
+    Tree(TreeError),
 }
 
 /// A name as text for messages, shortened when it is long.

@@ -79,7 +79,11 @@ impl Reader<'_> {
         if let Some((expected, _)) = promised {
             let actual = expected.of_same_kind(&bytes);
             if actual != *expected {
-                return Err(Error::Digest { blob: title, expected: *expected, actual });
+                return Err(Error::Digest {
+                    blob: title,
+                    expected: Box::new(*expected),
+                    actual: Box::new(actual),
+                });
             }
         }
         Ok(bytes)

@@ -185,7 +185,8 @@ fn choose_platform(
     architecture: &str,
 ) -> Result<Descriptor, DocumentProblem> {
     let mut images: Vec<_> = entries.iter().filter(|entry| !entry.is_attestation()).collect();
-    images.dedup_by(|a, b| a.digest == b.digest);
+    let mut seen = BTreeSet::new();
+    images.retain(|entry| seen.insert(&entry.digest));
     match images.as_slice() {
         [] => return Err(DocumentProblem::NoImage),
         [only] => return Ok((**only).clone()),
@@ -205,6 +206,16 @@ fn choose_platform(
         wanted: architecture.to_owned(),
         platforms: images.iter().map(|entry| platform(entry)).collect(),
     })
+}
+
+/// For fuzzing: whatever is chosen is one of the entries.
+pub(crate) fn fuzz_choice(manifests: &[Descriptor]) {
+    for tag in [None, Some("v1")] {
+        let Ok(named) = choose_name(manifests, tag) else { continue };
+        if let Ok(chosen) = choose_platform(&named, "amd64") {
+            assert!(manifests.iter().any(|entry| entry.digest == chosen.digest));
+        }
+    }
 }
 
 fn platform(entry: &Descriptor) -> String {

@@ -53,6 +53,8 @@ mod docker;
 mod entry;
 mod error;
 mod feed;
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod json;
 mod layout;

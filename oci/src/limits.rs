@@ -8,7 +8,8 @@
 pub struct Limits {
     /// Members of all layers, archives and folders together. Each costs about 300 bytes of memory.
     pub entries: u64,
-    /// Bytes of names, link targets and extended attributes of all members together.
+    /// Bytes of names, link targets, extended attributes and maps of sparse files of all members
+    /// together.
     pub metadata_bytes: u64,
     /// Bytes of all uncompressed layers and archives together.
     pub inflated_bytes: u64,

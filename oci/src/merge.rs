@@ -9,8 +9,9 @@
 //! below is left to hide, and what the link pointed to is none of the whiteout's business.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use bootwright_image::{FileTree, InodeId, Kind, Metadata, Observer, Timestamp};
+use bootwright_image::{Directory, FileTree, InodeId, Kind, Metadata, Observer, Timestamp};
 
 use crate::entry::{Entry, Layer, What, split_parent};
 use crate::error::{Error, Problem, escape};
@@ -37,7 +38,7 @@ pub(crate) struct Merger {
     missing: Metadata,
     depth_limit: usize,
     /// Names of attributes that could not be kept, by inode.
-    dropped: BTreeMap<InodeId, std::sync::Arc<str>>,
+    dropped: BTreeMap<InodeId, Arc<str>>,
     /// The parent of the last entry, which mostly is the next one's, too.
     last_parent: Option<(Vec<u8>, Found)>,
 }
@@ -78,7 +79,7 @@ impl Merger {
             }
             let path = layer.names.get(entry.path);
             self.add(layer, entry, placement).map_err(|problem| Error::Member {
-                input: std::sync::Arc::clone(&layer.name),
+                input: Arc::clone(&layer.name),
                 member: escape(path),
                 problem,
             })?;
@@ -211,7 +212,7 @@ impl Merger {
             What::Whiteout | What::Opaque => return Ok(()),
         };
         self.take_away(parent.id, name);
-        let id = self.tree.add(parent.id, name, metadata(entry), kind).map_err(refused)?;
+        let id = self.tree.add(parent.id, name, metadata(entry), kind).map_err(Problem::Tree)?;
         self.note_dropped(id, entry);
         Ok(())
     }
@@ -236,7 +237,7 @@ impl Merger {
                 _ => self.take_away(parent, name),
             }
         }
-        let id = self.tree.add_directory(parent, name, metadata(entry)).map_err(refused)?;
+        let id = self.tree.add_directory(parent, name, metadata(entry)).map_err(Problem::Tree)?;
         self.note_dropped(id, entry);
         Ok(())
     }
@@ -269,7 +270,7 @@ impl Merger {
             // The target lay below what the link replaces.
             return Err(Problem::LinkTarget { target: escape(target) });
         }
-        self.tree.add_link(parent, name, id).map_err(refused)
+        self.tree.add_link(parent, name, id).map_err(Problem::Tree)
     }
 
     fn describe(&mut self, id: InodeId, entry: &Entry) {
@@ -280,7 +281,7 @@ impl Merger {
     fn note_dropped(&mut self, id: InodeId, entry: &Entry) {
         match &entry.dropped {
             Some(names) => {
-                self.dropped.insert(id, std::sync::Arc::clone(names));
+                self.dropped.insert(id, Arc::clone(names));
             }
             None => {
                 self.dropped.remove(&id);
@@ -307,7 +308,7 @@ impl Merger {
         let missing: Vec<Box<[u8]>> = way.missing.into_iter().map(Into::into).collect();
         for name in &missing {
             let metadata = self.missing.clone();
-            found.id = self.tree.add_directory(found.id, name, metadata).map_err(refused)?;
+            found.id = self.tree.add_directory(found.id, name, metadata).map_err(Problem::Tree)?;
             found.depth += 1;
         }
         self.last_parent = Some((path.to_vec(), found));
@@ -329,7 +330,7 @@ impl Merger {
             let at = way.found;
             if name == b".." {
                 if way.missing.pop().is_none() {
-                    let id = self.tree.inode(at.id).as_directory().map_or(at.id, |d| d.parent());
+                    let id = self.tree.inode(at.id).as_directory().map_or(at.id, Directory::parent);
                     way.found = Found { id, depth: at.depth.saturating_sub(1) };
                 }
                 continue;
@@ -369,10 +370,6 @@ fn metadata(entry: &Entry) -> Metadata {
         mtime: Timestamp(entry.mtime),
         xattrs: entry.xattrs.clone(),
     }
-}
-
-fn refused(error: bootwright_image::TreeError) -> Problem {
-    Problem::Tree(error.to_string())
 }
 
 fn join(at: &[u8], path: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -27,12 +28,14 @@ enum Message {
 pub(crate) struct Outlet {
     full: Sender<Message>,
     empty: Receiver<Vec<u8>>,
+    given_up: Arc<AtomicBool>,
 }
 
 /// The reading thread's end. Dropping it ends the other thread.
 pub(crate) struct Pipe {
     full: Receiver<Message>,
     empty: Sender<Vec<u8>>,
+    given_up: Arc<AtomicBool>,
     input: Arc<str>,
     buffer: Vec<u8>,
     at: usize,
@@ -44,16 +47,45 @@ pub(crate) struct Pipe {
 pub(crate) fn pipe(buffers: usize, input: &Arc<str>) -> (Outlet, Pipe) {
     let (full_sender, full) = bounded(buffers);
     let (empty, empty_receiver) = bounded(buffers + 2);
-    let outlet = Outlet { full: full_sender, empty: empty_receiver };
-    let input = Arc::clone(input);
-    let (buffer, at) = (Vec::new(), 0);
-    (outlet, Pipe { full, empty, input, buffer, at, compression: None, digest: None })
+    let given_up = Arc::new(AtomicBool::new(false));
+    let outlet =
+        Outlet { full: full_sender, empty: empty_receiver, given_up: Arc::clone(&given_up) };
+    let pipe = Pipe {
+        full,
+        empty,
+        given_up,
+        input: Arc::clone(input),
+        buffer: Vec::new(),
+        at: 0,
+        compression: None,
+        digest: None,
+    };
+    (outlet, pipe)
 }
 
 impl Pipe {
     /// The digest of the stored bytes, once the stream was read to its end.
     pub(crate) fn digest(&self) -> Option<ContentDigest> {
         self.digest
+    }
+
+    /// Reads the rest of the stored bytes without decompressing them, to learn whether a stream
+    /// that makes no sense is damaged. Returns the error that says so.
+    pub(crate) fn give_up(mut self) -> Option<Error> {
+        self.given_up.store(true, Ordering::Relaxed);
+        loop {
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    let damaged = matches!(
+                        error,
+                        Error::Digest { .. } | Error::DiffId { .. } | Error::Size { .. }
+                    );
+                    return damaged.then_some(error);
+                }
+            }
+        }
     }
 
     /// How the stream is compressed; known with the first buffer.
@@ -155,7 +187,7 @@ fn inflate(
         return Ok(None);
     }
     let mut result = Ok(());
-    loop {
+    while !outlet.given_up.load(Ordering::Relaxed) {
         let mut buffer = outlet.empty.try_recv().unwrap_or_default();
         buffer.resize(BUFFER, 0);
         match read_up_to(&mut decoder, &mut buffer) {
@@ -180,7 +212,7 @@ fn inflate(
     let hashed = input.into_inner();
     let digest = hashed.check(source, compression)?;
     result.map_err(failed)?;
-    if trailing {
+    if trailing && !outlet.given_up.load(Ordering::Relaxed) {
         return Err(Error::TrailingBytes { input: source.name.to_string(), compression });
     }
     Ok(Some(digest))
@@ -233,7 +265,7 @@ impl<R> Hashed<'_, R> {
         let actual = self.hasher.finish();
         match source.expected_digest(compression) {
             Some(expected) if *expected != actual => {
-                let expected = *expected;
+                let (expected, actual) = (Box::new(*expected), Box::new(actual));
                 Err(if source.digest.is_some() {
                     Error::Digest { blob: blob(), expected, actual }
                 } else {

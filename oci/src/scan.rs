@@ -57,13 +57,14 @@ pub(crate) fn scan(
         scope.spawn(move || pump(source, &outlet, &progress));
         let mut checked = Checked { pipe, source, context, hasher: None };
         let result = read_members(&mut checked, &source.name, number, whiteouts, context);
-        // Damage mostly shows as a broken tar first; the digest tells what is really wrong.
-        let digest = match (checked.drain(), &result) {
-            (Err(error @ (Error::Digest { .. } | Error::DiffId { .. })), _) => return Err(error),
-            (Err(error), Ok(_)) => return Err(error),
-            (digest, _) => digest,
-        };
-        Ok((result?, digest?))
+        match result {
+            Ok(scanned) => Ok((scanned, checked.drain()?)),
+            // Damage mostly shows as a broken tar first; the digest tells what is really wrong.
+            Err(error @ (Error::Tar { .. } | Error::Member { .. })) => {
+                Err(checked.pipe.give_up().unwrap_or(error))
+            }
+            Err(error) => Err(error),
+        }
     })
 }
 
@@ -193,7 +194,10 @@ impl Scan<'_> {
         let xattr_bytes = self.keep_xattrs(member);
         let dropped = dropped(member);
         let dropped_bytes = dropped.as_ref().map_or(0, |names| names.len());
-        self.context.budget.entry(path.len() + link.len() + xattr_bytes + dropped_bytes)?;
+        let extents = member.extents.as_ref().map_or(0, |extents| size_of_val(&**extents));
+        self.context
+            .budget
+            .entry(path.len() + link.len() + xattr_bytes + dropped_bytes + extents)?;
         let names = &mut self.scanned.layer.names;
         let path = names.push(&path);
         let what = match whiteout {
@@ -351,6 +355,7 @@ impl Checked<'_> {
             let actual = hasher.finish();
             if actual != expected {
                 let layer = self.source.name.to_string();
+                let (expected, actual) = (Box::new(expected), Box::new(actual));
                 return Err(Error::DiffId { layer, expected, actual });
             }
         }

@@ -40,7 +40,7 @@ impl Pax {
     /// what was said before.
     pub(super) fn parse(&mut self, mut records: &[u8], limits: &Limits) -> Result<(), Problem> {
         while !records.is_empty() {
-            let (keyword, value, rest) = record(records)?;
+            let Record { keyword, value, rest } = record(records)?;
             self.apply(keyword, value, limits)?;
             records = rest;
         }
@@ -172,8 +172,15 @@ impl Sparse {
     }
 }
 
+/// A record and what follows it.
+struct Record<'a> {
+    keyword: &'a [u8],
+    value: &'a [u8],
+    rest: &'a [u8],
+}
+
 /// Splits off one record `LENGTH KEYWORD=VALUE\n`, where the length counts the whole record.
-fn record(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Problem> {
+fn record(bytes: &[u8]) -> Result<Record<'_>, Problem> {
     let malformed = |what| Problem::ExtendedHeader { what };
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let len = bytes[..digits.min(20)]
@@ -192,7 +199,7 @@ fn record(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Problem> {
     if equals == 0 {
         return Err(malformed("a record has no keyword"));
     }
-    Ok((&body[..equals], &body[equals + 1..], rest))
+    Ok(Record { keyword: &body[..equals], value: &body[equals + 1..], rest })
 }
 
 fn optional<T>(
@@ -244,7 +251,7 @@ mod tests {
     #[test]
     fn records_are_cut_exactly() {
         let mut pax = Pax::default();
-        let records = b"19 path=a=b\nc\xff/dde\n9 size=7\n24 SCHILY.xattr.user.a=\n\n";
+        let records = b"19 path=a=b\nc\xff/dde\n9 size=7\n25 SCHILY.xattr.user.a=\n\n";
         pax.parse(records, &Limits::default()).unwrap();
         assert_eq!(pax.path.as_deref(), Some(&b"a=b\nc\xff/dde"[..]));
         assert_eq!(pax.size, Some(7));

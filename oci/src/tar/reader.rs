@@ -69,6 +69,8 @@ struct Prelude {
     pax: Option<Pax>,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    /// What is wrong with the extended header, until the member is known by name.
+    fault: Option<Problem>,
 }
 
 impl<'a, F: Feed> Reader<'a, F> {
@@ -117,8 +119,9 @@ impl<'a, F: Feed> Reader<'a, F> {
                 b'x' => {
                     let records = self.extended(&header, offset)?;
                     let pax = prelude.pax.get_or_insert_with(|| self.globals.clone());
-                    let parsed = pax.parse(&records, self.limits);
-                    parsed.map_err(|problem| self.fault(offset, problem))?;
+                    if let Err(problem) = pax.parse(&records, self.limits) {
+                        prelude.fault.get_or_insert(problem);
+                    }
                 }
                 b'g' => {
                     let records = self.extended(&header, offset)?;
@@ -158,6 +161,9 @@ impl<'a, F: Feed> Reader<'a, F> {
         let path = pax.sparse.name.take().filter(|name| !name.is_empty());
         let path = path.or(pax.path.take()).or(prelude.name).unwrap_or_else(|| header.name());
         let link = pax.link.take().or(prelude.link).unwrap_or_else(|| header.link_name());
+        if let Some(problem) = prelude.fault {
+            return Err(self.member_fault(&path, problem));
+        }
         match self.describe(header, pax, &path) {
             Ok(member) => Ok(Member { path, link, ..member }),
             Err(Fault::Problem(problem)) => Err(self.member_fault(&path, problem)),
