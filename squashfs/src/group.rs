@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use bootwright_image::{Blob, Digest, FileTree, InodeId, Observer, Origin};
+use bootwright_image::{Blob, Digest, FileTree, InodeId, Observer, Origin, StreamKey};
 
 use crate::error::{WriteError, path_of};
 use crate::options::{Fragments, Options};
@@ -73,20 +73,20 @@ fn first_of_each(
     let mut first: Vec<u32> = (0..count).collect();
     let mut by_len = first.clone();
     by_len.sort_by_key(|index| files[*index as usize].0);
-    let mut digests = Vec::new();
+    let mut identities = Vec::new();
     for run in by_len.chunk_by(|a, b| files[*a as usize].0 == files[*b as usize].0) {
         if run.len() == 1 {
             continue;
         }
-        digests.clear();
+        identities.clear();
         for &index in run {
             let (_, inode) = files[index as usize];
-            if let Some(digest) = digest(tree, inode, options, observer)? {
-                digests.push((digest, index));
+            if let Some(identity) = identity(tree, inode, options, observer)? {
+                identities.push((identity, index));
             }
         }
-        digests.sort_unstable();
-        for equal in digests.chunk_by(|a, b| a.0 == b.0) {
+        identities.sort_unstable();
+        for equal in identities.chunk_by(|a, b| a.0 == b.0) {
             for (_, index) in equal {
                 first[*index as usize] = equal[0].1;
             }
@@ -95,22 +95,30 @@ fn first_of_each(
     Ok(first)
 }
 
-/// The digest of a content, read if need be. `None` when that is impossible, or not worth it: a
+/// What tells that two contents of one length are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity {
+    Digest(Digest),
+    Stream(StreamKey),
+}
+
+/// The identity of a content, read if need be. `None` when that is impossible, or not worth it: a
 /// content that fits in a fragment is compared when it gets there, without reading it twice.
-fn digest(
+fn identity(
     tree: &FileTree,
     inode: InodeId,
     options: &Options,
     observer: &dyn Observer,
-) -> Result<Option<Digest>, WriteError> {
+) -> Result<Option<Identity>, WriteError> {
     let Some(blob) = tree.inode(inode).as_file() else { return Ok(None) };
     let compared_later = options.fragments == Fragments::Always
         && blob.len() < u64::from(options.block_size.bytes());
     match blob.origin() {
-        _ if blob.digest().is_some() => Ok(blob.digest()),
+        _ if blob.digest().is_some() => Ok(blob.digest().map(Identity::Digest)),
+        Origin::Stream(key) => Ok(Some(Identity::Stream(*key))),
         Origin::Bytes(_) | Origin::HostFile { .. } if !compared_later => {
             match read_digest(blob, observer) {
-                Ok(Some(digest)) => Ok(Some(digest)),
+                Ok(Some(digest)) => Ok(Some(Identity::Digest(digest))),
                 Ok(None) => Err(WriteError::Cancelled),
                 Err(source) => Err(WriteError::Read { path: path_of(tree, inode), source }),
             }

@@ -1,11 +1,11 @@
 //! The writer as a sink: what comes must be what the plan asked for.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use bootwright_image::{
     Blob, Canvas, ContentSink, Digest, FileTree, InodeId, Metadata, Silent, StreamKey,
 };
-use bootwright_squashfs::{WriteError, Writer};
+use bootwright_squashfs::{WriteError, Writer, write};
 
 use crate::support::{image, noise, open, options};
 
@@ -38,6 +38,55 @@ fn one_of_each_group_is_wanted() {
     assert_eq!(writer.delivered_as(ids[5]), Some(ids[5]));
     assert_eq!(writer.delivered_as(ids[3]), None);
     assert_eq!(writer.delivered_as(tree.root()), None);
+}
+
+#[test]
+fn one_member_of_a_source_is_wanted_once() {
+    let mut tree = FileTree::new(Metadata::directory(0o755));
+    let root = tree.root();
+    let mut add = |name: &[u8], member, len| {
+        let blob = Blob::stream(StreamKey { source: 3, member }, len, None);
+        tree.add_file(root, name, Metadata::default(), blob).unwrap()
+    };
+    let (a, b, c) = (add(b"a", 1, 9000), add(b"b", 1, 9000), add(b"c", 2, 9000));
+    let writer = Writer::new(&tree, options(), Cursor::new(Vec::new()), &Silent).unwrap();
+    assert_eq!(writer.wanted(), [a, c]);
+    assert_eq!(writer.delivered_as(b), Some(a));
+}
+
+/// Counts what is written.
+#[derive(Default)]
+struct Counting {
+    writes: u64,
+    len: u64,
+}
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writes += 1;
+        self.len += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Counting {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn small_blocks_are_gathered_to_large_writes() {
+    let mut tree = FileTree::new(Metadata::directory(0o755));
+    tree.add_file(tree.root(), b"f", Metadata::file(0o644), noise(0, 8 << 20).into()).unwrap();
+    let mut output = Counting::default();
+    let summary = write(&tree, &(), options(), &mut output, &Silent).unwrap();
+    assert_eq!(output.len, summary.padded_len + 96);
+    assert!(output.writes <= 10, "{} writes", output.writes);
 }
 
 /// What goes wrong when the two files of a tree are delivered by `deliver`.
