@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use super::directory::{Record, records};
+use super::directory::{Record, entries, records};
 use super::source::{Source, array, le16, le32};
 use super::{ENTRIES_MAX, Extent, Info, ReadError, Volume, corrupt};
 use crate::boot_info;
@@ -29,6 +29,8 @@ pub(super) fn check<R: Read + Seek>(source: &mut Source<R>, info: &Info) -> Resu
         if volume.base == 0 {
             check_padding(source, end)?;
         }
+        // Reads what the records say beyond ECMA-119.
+        entries(source, volume)?;
         check_hierarchy(source, volume, end, &mut files)?;
     }
     check_overlaps(&files)?;
