@@ -8,11 +8,11 @@ pub(crate) const TABLE_OFFSET: u64 = 8;
 /// Bytes of the table; its checksum covers what follows it.
 const TABLE_LEN: usize = 56;
 /// First byte that the checksum covers.
-const SUMMED_FROM: u64 = 64;
+const SUMMED_FROM: usize = 64;
 /// Where a GRUB image for CDs keeps the address of its compressed part.
 pub(crate) const GRUB2_OFFSET: u64 = 2548;
 /// The smallest image with a boot information table.
-pub(crate) const TABLE_MIN: u64 = SUMMED_FROM;
+pub(crate) const TABLE_MIN: u64 = SUMMED_FROM as u64;
 /// The smallest image with room for GRUB's address.
 pub(crate) const GRUB2_MIN: u64 = GRUB2_OFFSET + 8;
 
@@ -43,7 +43,7 @@ pub(crate) fn checksum(image: &mut dyn Read, patches: &[(u64, [u8; 8])]) -> io::
             place.copy_from_slice(patch);
         }
     }
-    let summed = bytes.get(TABLE_MIN_LEN..).unwrap_or_default();
+    let summed = bytes.get(SUMMED_FROM..).unwrap_or_default();
     let word = |chunk: &[u8]| {
         let mut word = [0; 4];
         word[..chunk.len()].copy_from_slice(chunk);
@@ -51,9 +51,6 @@ pub(crate) fn checksum(image: &mut dyn Read, patches: &[(u64, [u8; 8])]) -> io::
     };
     Ok(summed.chunks(4).map(word).fold(0, u32::wrapping_add))
 }
-
-/// [`SUMMED_FROM`] as a length in memory.
-const TABLE_MIN_LEN: usize = 64;
 
 #[cfg(test)]
 mod tests {

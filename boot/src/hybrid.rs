@@ -82,7 +82,12 @@ pub(crate) fn emit(hybrid: &Hybrid, disk: &Disk) -> Result<Vec<Part>, WriteError
             Ok(vec![record])
         }
         PartitionTable::Gpt { seed } => {
-            let plan = table(seed, disk).plan()?;
+            let table = table(seed, disk);
+            if table.entries.is_empty() {
+                let problem = "a GPT needs an EFI system partition or a partition view";
+                return Err(WriteError::Boot { problem });
+            }
+            let plan = table.plan()?;
             let protective = mbr::Entry::protective(disk.sectors());
             let record = record(hybrid, disk, [Some(protective), Some(active)])?;
             let part = |name, offset, bytes| Part { name, offset, bytes };

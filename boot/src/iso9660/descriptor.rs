@@ -1,7 +1,5 @@
 //! Volume descriptors (ECMA-119 8) and the texts in them.
 
-use bootwright_image::Timestamp;
-
 use super::format::{BLOCK_LEN, JOLIET_ESCAPE, NO_DATE, STANDARD_ID, both16, both32, volume_date};
 use super::{Options, WriteError, joliet};
 
@@ -129,21 +127,4 @@ fn common(
 
 fn put(block: &mut [u8], offset: usize, bytes: &[u8]) {
     block[offset..offset + bytes.len()].copy_from_slice(bytes);
-}
-
-/// What [`Options::default`] stands for.
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            volume_id: "ISOIMAGE".into(),
-            system_id: String::new(),
-            volume_set_id: String::new(),
-            publisher: String::new(),
-            application: String::new(),
-            time: Timestamp(0),
-            rock_ridge: true,
-            joliet: true,
-            partition_view: false,
-        }
-    }
 }

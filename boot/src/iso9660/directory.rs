@@ -58,6 +58,7 @@ pub(super) struct Directory {
 #[derive(Debug)]
 struct Child {
     identifier: Vec<u8>,
+    /// Its name in the tree, where Rock Ridge needs it.
     name: Box<[u8]>,
     inode: InodeId,
     /// Index of the directory it is.
@@ -102,12 +103,16 @@ fn children(tree: &FileTree, directory: InodeId, namespace: Namespace) -> Vec<Ch
     let is_directory = |inode| tree.inode(inode).as_directory().is_some();
     let entries: Vec<_> = tree.children(directory).filter(|(_, inode)| held(*inode)).collect();
     let names: Vec<_> = entries.iter().map(|(name, inode)| (*name, is_directory(*inode))).collect();
-    if namespace == Namespace::Joliet {
+    let mut children = if namespace == Namespace::Joliet {
         let bytes = |id: &joliet::Identifier, directory| joliet::bytes(id, directory);
         sorted(joliet::identifiers(&names), &entries, &names, bytes)
     } else {
         sorted(name::identifiers(&names), &entries, &names, name::Identifier::bytes)
+    };
+    if namespace != Namespace::RockRidge {
+        children.iter_mut().for_each(|child| child.name = Box::default());
     }
+    children
 }
 
 /// Children in the order of their identifiers.

@@ -1,4 +1,14 @@
-//! ISO 9660 (ECMA-119) images: writer, reader and dump.
+//! ISO 9660 (ECMA-119) images of one session: [`Writer`], [reader](read) and [`dump`].
+//!
+//! | what | how |
+//! |---|---|
+//! | names | Rock Ridge: any, byte for byte. Joliet: 64 UCS-2 characters. Plain: 30 d-characters. Names that come out equal are numbered |
+//! | files | up to 8 TiB; from 4 GiB on in pieces of 4 GiB less 2 KiB (interchange level 3) |
+//! | directories | 65535, at any depth: none is relocated |
+//! | inodes | hard links share a serial number and a place; different inodes never share a place |
+//! | times | 1900 to 2155 in UTC, whole seconds; others become the nearest |
+//! | devices | what Linux reads back: minor numbers beyond 255 need a major number |
+//! | extended attributes | not stored; each file that loses some is reported |
 
 mod descriptor;
 mod directory;
@@ -49,6 +59,23 @@ pub struct Options {
     /// that `/dev/sdX1` can be mounted as well as `/dev/sdX`. It leaves out files that end beyond
     /// that partition.
     pub partition_view: bool,
+}
+
+impl Default for Options {
+    /// A volume `ISOIMAGE` of 1970 with both extensions, for optical media.
+    fn default() -> Self {
+        Self {
+            volume_id: "ISOIMAGE".into(),
+            system_id: String::new(),
+            volume_set_id: String::new(),
+            publisher: String::new(),
+            application: String::new(),
+            time: Timestamp(0),
+            rock_ridge: true,
+            joliet: true,
+            partition_view: false,
+        }
+    }
 }
 
 /// The path of an inode for messages.

@@ -156,7 +156,7 @@ impl<W: Write + Seek> Writer<W> {
     }
 
     /// Writes every content that is in memory or in a host file and has no place yet, in the
-    /// order of the tree, at the next free blocks.
+    /// order of the tree, at the next free blocks. Advances [`Phase::Write`] by the bytes.
     ///
     /// # Errors
     /// [`WriteError`] when a content cannot be read, does not fit or cannot be written; also

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use bootwright_boot::iso9660::read::Image;
 use bootwright_boot::{PartitionTable, fuzzing};
 
 use crate::build::live;
@@ -17,13 +18,59 @@ impl Numbers {
     }
 }
 
-#[test]
-fn damaged_images_do_no_harm() {
+/// A sound image.
+fn sound() -> Vec<u8> {
     let live = live();
     let boot = live.boot(PartitionTable::Gpt { seed: [7; 32] });
     let mut output = Cursor::new(Vec::new());
     live.write(&boot, &mut output);
-    let sound = output.into_inner();
+    output.into_inner()
+}
+
+/// Where `wanted` first occurs.
+fn find(bytes: &[u8], wanted: &[u8]) -> usize {
+    bytes.windows(wanted.len()).position(|found| found == wanted).unwrap()
+}
+
+/// What reading the primary hierarchy of a damaged image says.
+fn complaint(bytes: Vec<u8>) -> String {
+    fuzzing::iso9660(&bytes);
+    let mut image = Image::open(Cursor::new(bytes)).unwrap();
+    assert!(image.check().is_err());
+    let volume = image.info().volumes[0].clone();
+    image.entries(&volume).unwrap_err().to_string()
+}
+
+#[test]
+fn loops_are_noticed() {
+    let sound = sound();
+    let volume = Image::open(Cursor::new(&sound)).unwrap().info().volumes[0].clone();
+    let block = u32::try_from(volume.root.block).unwrap();
+    let start = usize::try_from(volume.root.block).unwrap() * 2048;
+    let both = |number: u32| [number.to_le_bytes(), number.to_be_bytes()].concat();
+
+    // The directory below the root is the root.
+    let mut bytes = sound.clone();
+    let record = start + find(&bytes[start..], b"BOOT") - 33;
+    bytes[record + 2..record + 10].copy_from_slice(&both(block));
+    assert_eq!(complaint(bytes), format!("a directory occurs twice, at byte {record}"));
+
+    // A continuation area that continues in itself.
+    let mut bytes = sound.clone();
+    let within = find(&bytes[start..], b"CE\x1c\x01");
+    let fields = [both(block), both(u32::try_from(within).unwrap()), both(28)].concat();
+    bytes[start + within + 4..start + within + 28].copy_from_slice(&fields);
+    assert_eq!(complaint(bytes), "more than 32 continuation areas");
+
+    // A directory longer than the image.
+    let mut bytes = sound;
+    bytes[record + 10..record + 18].copy_from_slice(&both(0xFFFF_F800));
+    assert!(complaint(bytes).starts_with("a directory lies beyond the image's end, at byte "));
+}
+
+#[test]
+fn damaged_images_do_no_harm() {
+    let sound = sound();
     fuzzing::iso9660(&sound);
     let mut numbers = Numbers(1);
     for _ in 0..1_500 {

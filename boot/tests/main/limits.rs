@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{Cursor, Seek, SeekFrom, Write};
+use std::sync::Mutex;
 
 use bootwright_boot::PartitionTable;
 use bootwright_boot::iso9660::read::{Image, ReadError};
 use bootwright_boot::iso9660::{BiosBoot, Boot, EfiBoot, Hybrid, Options, WriteError, Writer};
-use bootwright_image::{Blob, Device, FileTree, InodeId, Kind, Silent};
+use bootwright_image::{Blob, Device, FileTree, InodeId, Kind, Observer, Silent};
 
 use crate::build::{Sparse, metadata, options, write};
 use crate::tools;
@@ -268,7 +269,15 @@ fn boot_images_that_do_not_fit_are_refused() {
         ),
         (
             "the boot code has 513 bytes, a master boot record has room for 440 of at most 512",
-            Boot { bios: bios(short, false, false), hybrid: hybrid(Some(513), gpt), ..none() },
+            Boot {
+                bios: bios(short, false, false),
+                hybrid: hybrid(Some(513), PartitionTable::Mbr),
+                efi: Some(EfiBoot { image: short }),
+            },
+        ),
+        (
+            "a GPT needs an EFI system partition or a partition view",
+            Boot { hybrid: hybrid(None, gpt), ..none() },
         ),
         (
             "a partition table without GPT needs an EFI system partition",
@@ -292,4 +301,45 @@ fn other_files_are_no_images() {
         error.to_string(),
         "not an ISO 9660 image: no primary volume descriptor at byte 32768"
     );
+}
+
+/// Remembers warnings, and cancels when asked to.
+struct Watch(Mutex<Vec<String>>, bool);
+
+impl Observer for Watch {
+    fn warn(&self, text: std::fmt::Arguments<'_>) {
+        self.0.lock().unwrap().push(text.to_string());
+    }
+
+    fn cancelled(&self) -> bool {
+        self.1
+    }
+}
+
+#[test]
+fn extended_attributes_are_missed_aloud() {
+    let mut tree = empty();
+    let mut with = metadata(0o755);
+    with.xattrs.insert(b"security.capability", b"x");
+    tree.add_file(tree.root(), b"ping", with, "x".into()).unwrap();
+    let watch = Watch(Mutex::default(), false);
+    let mut writer = Writer::new(tree, options(), Sparse::default()).unwrap();
+    writer.write_contents(&watch).unwrap();
+    writer.finish(&Boot::default(), &watch).unwrap();
+    let warnings = watch.0.into_inner().unwrap();
+    assert_eq!(warnings, ["\"ping\": ISO 9660 keeps no extended attributes"]);
+}
+
+#[test]
+fn writing_can_be_cancelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, "content").unwrap();
+    let mut tree = empty();
+    let blob = Blob::host_file(path.into(), 0, 7);
+    tree.add_file(tree.root(), b"file", metadata(0o644), blob).unwrap();
+    let watch = Watch(Mutex::default(), true);
+    let mut writer = Writer::new(tree, options(), Sparse::default()).unwrap();
+    assert!(matches!(writer.write_contents(&watch), Err(WriteError::Cancelled)));
+    assert!(matches!(writer.finish(&Boot::default(), &watch), Err(WriteError::Cancelled)));
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use super::directory::{Record, records};
+use super::directory::{Record, entries, records};
 use super::source::{Source, array, le16, le32};
 use super::{ENTRIES_MAX, Extent, Info, ReadError, Volume, corrupt};
 use crate::boot_info;
 use crate::el_torito::Platform;
 use crate::iso9660::format::{BLOCK, DESCRIPTORS};
 
+/// Bytes of padding looked at in one go.
+const CHUNK: u64 = 1 << 16;
 /// Path table records that a reader remembers: more than their numbers' 16 bits.
 const DIRECTORIES_MAX: usize = 1 << 20;
 /// Largest BIOS boot image whose checksum is looked at.
@@ -21,14 +23,32 @@ pub(super) fn check<R: Read + Seek>(source: &mut Source<R>, info: &Info) -> Resu
     for volume in info.volumes.iter().chain(&info.partition_view) {
         let at = u64::from(volume.block) * BLOCK + 80;
         let end = (u64::from(volume.base) + u64::from(volume.blocks)) * BLOCK;
-        if end > info.len || (volume.base == 0 && end != info.len) {
-            return Err(corrupt("the volume's size is not the image's", at));
+        if end > info.len {
+            return Err(corrupt("the volume is larger than the image", at));
         }
+        if volume.base == 0 {
+            check_padding(source, end)?;
+        }
+        // Reads what the records say beyond ECMA-119.
+        entries(source, volume)?;
         check_hierarchy(source, volume, end, &mut files)?;
     }
     check_overlaps(&files)?;
     check_boot(source, info, &files)?;
     check_tables(info)
+}
+
+/// Others pad images beyond the volume; whatever else is there would be lost in a copy of it.
+fn check_padding<R: Read + Seek>(source: &mut Source<R>, from: u64) -> Result<(), ReadError> {
+    let mut at = from;
+    while at < source.len() {
+        let bytes = source.bytes(at, CHUNK.min(source.len() - at))?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Err(corrupt("the image goes on behind the end of the volume", from));
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(())
 }
 
 /// A directory of the path table.
