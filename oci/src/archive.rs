@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::compression::{Compression, Decoder, MAGIC_LEN, read_up_to};
 use crate::entry::clean;
 use crate::error::{Error, escape};
-use crate::feed::Feed;
+use crate::feed::{Feed, skip_by_reading};
 use crate::limits::Limits;
 use crate::source::Location;
 use crate::tar::{MemberKind, Reader};
@@ -201,17 +201,7 @@ impl Feed for Named<'_> {
             *left -= count;
             return Ok(count);
         }
-        let mut left = count;
-        while left > 0 {
-            let available = self.fill()?.len();
-            if available == 0 {
-                break;
-            }
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(available);
-            self.consume(take);
-            left -= take as u64;
-        }
-        Ok(count - left)
+        skip_by_reading(self, count)
     }
 }
 

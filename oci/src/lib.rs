@@ -61,6 +61,7 @@ mod layout;
 mod limits;
 mod merge;
 mod pipe;
+mod problem;
 mod reference;
 mod scan;
 mod source;
@@ -68,6 +69,7 @@ mod stack;
 mod streams;
 mod tar;
 mod time;
+mod whiteout;
 
 pub use compression::Compression;
 pub use digest::{ContentDigest, InvalidDigest};

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bootwright_image::{Blob, Digest, Observer, Phase, StreamKey, Xattrs};
 
 use crate::digest::{ContentDigest, Hasher};
-use crate::entry::{Budget, Entry, Layer, Names, What, check_target, clean, device, split_parent};
+use crate::entry::{Budget, Entry, Layer, Names, What, check_target, clean, device};
 use crate::error::{Error, Problem, escape};
 use crate::feed::Feed;
 use crate::limits::Limits;
 use crate::pipe::{Pipe, pipe, pump};
 use crate::source::TarSource;
 use crate::tar::{Extent, Member, MemberKind, Reader};
+use crate::whiteout::Marker;
 
 /// Buffers of 1 MiB between decompression and parsing.
 const BUFFERS: usize = 4;
@@ -101,20 +102,6 @@ pub(crate) fn read_members(
     Ok(scan.scanned)
 }
 
-impl<F: Feed> Feed for &mut F {
-    fn fill(&mut self) -> Result<&[u8], Error> {
-        (**self).fill()
-    }
-
-    fn consume(&mut self, count: usize) {
-        (**self).consume(count);
-    }
-
-    fn skip(&mut self, count: u64) -> Result<u64, Error> {
-        (**self).skip(count)
-    }
-}
-
 /// The digest of a content that is stored whole. That of a sparse file would differ from the one
 /// of its expanded twin, and expanding it here might take forever.
 fn content_digest<F: Feed>(
@@ -166,7 +153,7 @@ impl Scan<'_> {
         let mut path = clean(&member.path, limits)?;
         let mut whiteout = None;
         if self.whiteouts {
-            match whiteout_of(&path)? {
+            match Marker::of(&path)? {
                 Marker::Nothing => return Ok(None),
                 Marker::None => {}
                 Marker::Opaque(dir) => {
@@ -267,47 +254,6 @@ fn dropped(member: &Member) -> Option<Arc<str>> {
 
 fn numbers(member: &Member) -> Result<bootwright_image::Device, Problem> {
     device(member.device.0, member.device.1)
-}
-
-/// What a name that may begin with `.wh.` stands for.
-enum Marker {
-    /// Itself.
-    None,
-    /// Metadata of the aufs file system, which is no part of the image.
-    Nothing,
-    /// The lower layers' entries of a directory.
-    Opaque(Vec<u8>),
-    /// A name of the lower layers.
-    Hides(Vec<u8>),
-}
-
-/// See the OCI image specification, layer, "Whiteouts".
-fn whiteout_of(path: &[u8]) -> Result<Marker, Problem> {
-    let (parent, name) = split_parent(path);
-    let mut ancestors = parent.split(|byte| *byte == b'/');
-    if path.split(|byte| *byte == b'/').any(is_aufs) {
-        return Ok(Marker::Nothing);
-    }
-    if ancestors.any(|component| component.starts_with(b".wh.")) {
-        return Err(Problem::BelowWhiteout);
-    }
-    if name == b".wh..wh..opq" {
-        return Ok(Marker::Opaque(parent.to_vec()));
-    }
-    let Some(hidden) = name.strip_prefix(b".wh.") else { return Ok(Marker::None) };
-    if matches!(hidden, b"" | b"." | b"..") {
-        return Err(Problem::Whiteout { hidden: escape(hidden) });
-    }
-    Ok(Marker::Hides(if parent.is_empty() {
-        hidden.to_vec()
-    } else {
-        [parent, b"/", hidden].concat()
-    }))
-}
-
-/// `.wh..wh.` is reserved for aufs; of its names only the opaque marker became part of OCI.
-fn is_aufs(component: &[u8]) -> bool {
-    component.starts_with(b".wh..wh.") && component != b".wh..wh..opq"
 }
 
 /// A pipe whose uncompressed bytes are counted and, for the `diff_id`, hashed.

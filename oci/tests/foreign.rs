@@ -13,6 +13,7 @@ use crate::build::{
 };
 
 /// Whether `tool` can be run. Its absence is loud, and an error where everything must be there.
+#[allow(clippy::disallowed_methods, reason = "CI says so in its environment")]
 fn has(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok();
     if !found {
