@@ -55,6 +55,7 @@ mod boot_info;
 pub mod el_torito;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod grub;
 mod hybrid;
 pub mod iso9660;
 pub mod loaders;

@@ -8,6 +8,10 @@ use super::file_at;
 const FOLDERS: &[&str] =
     &["/usr/lib/grub/i386-pc", "/usr/lib/grub2/i386-pc", "/usr/share/grub2/i386-pc"];
 
+/// What it takes to assemble an El Torito image, beside modules.
+const PARTS: &[&str] =
+    &["cdboot.img", "diskboot.img", "kernel.img", "lzma_decompress.img", "moddep.lst"];
+
 /// What a root file system offers to boot on BIOS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BiosFiles {
@@ -21,14 +25,14 @@ pub struct BiosFiles {
     pub hybrid: Option<InodeId>,
 }
 
-/// Looks for a folder with a ready `eltorito.img`, or with `cdboot.img` and `kernel.img` to
-/// assemble one. `None`: the image does not boot on BIOS.
+/// Looks for a folder with a ready `eltorito.img`, or with everything to assemble one. `None`: the
+/// image does not boot on BIOS.
 #[must_use]
 pub fn find_bios(tree: &FileTree) -> Option<BiosFiles> {
     FOLDERS.iter().find_map(|folder| {
         let at = |name: &str| file_at(tree, &format!("{folder}/{name}"));
         let ready = at("eltorito.img");
-        if ready.is_none() && (at("cdboot.img").is_none() || at("kernel.img").is_none()) {
+        if ready.is_none() && PARTS.iter().any(|name| at(name).is_none()) {
             return None;
         }
         let inode = tree.resolve(folder.as_bytes()).ok().flatten()?;
@@ -61,10 +65,18 @@ mod tests {
     #[test]
     fn parts_are_found_in_any_of_the_folders() {
         for folder in FOLDERS {
-            let names = ["iso9660.mod", "cdboot.img", "kernel.img", "moddep.lst", "efiemu64.o"];
+            let names = [PARTS, &["iso9660.mod", "efiemu64.o"]].concat();
             let found = find_bios(&tree(folder, &names)).unwrap();
             let parts: Vec<_> = found.parts.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(parts, ["cdboot.img", "iso9660.mod", "kernel.img", "moddep.lst"]);
+            let expected = [
+                "cdboot.img",
+                "diskboot.img",
+                "iso9660.mod",
+                "kernel.img",
+                "lzma_decompress.img",
+                "moddep.lst",
+            ];
+            assert_eq!(parts, expected);
             assert_eq!((found.folder, found.ready, found.hybrid), (*folder, None, None));
         }
     }
@@ -72,7 +84,7 @@ mod tests {
     #[test]
     fn a_ready_image_is_enough_and_half_a_grub_is_not() {
         assert!(find_bios(&tree(FOLDERS[0], &["eltorito.img"])).unwrap().ready.is_some());
-        assert_eq!(find_bios(&tree(FOLDERS[0], &["cdboot.img", "boot.img"])), None);
+        assert_eq!(find_bios(&tree(FOLDERS[0], &PARTS[1..])), None);
         assert_eq!(find_bios(&tree("/usr/lib/grub/x86_64-efi", &["kernel.img"])), None);
     }
 }
