@@ -215,7 +215,10 @@ mod tests {
         assert_eq!(image.subsystem(), 10);
         assert_eq!(image.signatures(), 2);
         assert_eq!(image.sbat(), Some("sbat,1\n"));
-        assert_eq!((image.sections()[0].name, image.sections()[0].virtual_size), (&b".sbat"[..], 7));
+        assert_eq!(
+            (image.sections()[0].name, image.sections()[0].virtual_size),
+            (&b".sbat"[..], 7)
+        );
         for (machine, name) in [
             (0x8664, "amd64"),
             (0xaa64, "arm64"),
@@ -233,10 +236,7 @@ mod tests {
         assert_eq!(Image::parse(b"MZ").unwrap_err(), PeError::NotPe);
         assert_eq!(Image::parse(&file[..0x60]).unwrap_err(), PeError::NotPe);
         let error = Image::parse(&file[..0x408]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "corrupt PE image: certificate table of 16 bytes at 1024 in 1032 bytes"
-        );
+        assert_eq!(error, "corrupt PE image: certificate table of 16 bytes at 1024 in 1032 bytes");
         assert!(matches!(Image::parse(&file[..0x300]), Err(PeError::Corrupt { .. })));
     }
 

@@ -182,8 +182,7 @@ mod tests {
         let mut tree = FileTree::new(Metadata::default());
         for path in paths {
             let (folder, name) = path.rsplit_once('/').unwrap();
-            let folder =
-                tree.add_directories(folder.as_bytes(), &Metadata::default()).unwrap();
+            let folder = tree.add_directories(folder.as_bytes(), &Metadata::default()).unwrap();
             tree.add_file(folder, name.as_bytes(), Metadata::default(), (*path).into()).unwrap();
         }
         tree

@@ -162,10 +162,7 @@ mod tests {
             assert!(menu(label, extend).is_err(), "{label:?} {extend:?}");
         }
         let error = menu("A", "x; reboot").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "kernel arguments \"x; reboot\" has ';', which a boot menu cannot hold"
-        );
+        assert_eq!(error, "kernel arguments \"x; reboot\" has ';', which a boot menu cannot hold");
     }
 
     #[test]
