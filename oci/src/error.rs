@@ -139,6 +139,12 @@ pub enum Error {
         /// The most allowed.
         limit: u64,
     },
+    /// A layer or archive is not what it was when it was scanned.
+    #[error("{input}: changed while it was in use")]
+    Changed {
+        /// The layer or archive.
+        input: Arc<str>,
+    },
     /// The observer asked to stop.
     #[error("cancelled")]
     Cancelled,
