@@ -95,6 +95,14 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// A compression that OCI does not know and that is not read here either.
+    #[error("{input}: compressed with {found}, only gzip, zstd and xz are supported")]
+    UnsupportedCompression {
+        /// The layer or archive.
+        input: String,
+        /// What it is compressed with.
+        found: &'static str,
+    },
     /// Bytes follow the end of a compressed stream.
     #[error("{input}: bytes follow the end of its {compression} stream")]
     TrailingBytes {
@@ -130,6 +138,12 @@ pub enum Error {
         what: &'static str,
         /// The most allowed.
         limit: u64,
+    },
+    /// A layer or archive is not what it was when it was scanned.
+    #[error("{input}: changed while it was in use")]
+    Changed {
+        /// The layer or archive.
+        input: Arc<str>,
     },
     /// The observer asked to stop.
     #[error("cancelled")]

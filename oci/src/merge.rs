@@ -4,6 +4,8 @@
 //! left, wherever they stand in their own layer; then its entries go in, in their order, so that
 //! the last one of a name wins.
 //!
+//! A hard link's header says nothing about its inode; the target's does.
+//!
 //! A whiteout's parent is looked up in the lower layers. A symbolic link on the way is followed
 //! inside the root, unless this very layer puts something else in the link's place: then nothing
 //! below is left to hide, and what the link pointed to is none of the whiteout's business.

@@ -168,6 +168,10 @@ fn inflate(
     let mut stored = location.open().map_err(|error| location.error(error))?;
     let mut head = [0; MAGIC_LEN];
     let head_len = read_up_to(&mut *stored, &mut head).map_err(|error| location.error(error))?;
+    if head[..head_len].starts_with(b"BZh") {
+        let input = source.name.to_string();
+        return Err(Error::UnsupportedCompression { input, found: "bzip2" });
+    }
     let compression = Compression::detect(&head[..head_len]);
     let hashed = Hashed {
         inner: Cursor::new(head).take(head_len as u64).chain(stored),
@@ -244,9 +248,11 @@ struct Hashed<'a, R> {
 
 impl<R: Read> Read for Hashed<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match self.inner.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            result => result.inspect_err(|_| self.failed = true)?,
+        let read = loop {
+            match self.inner.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result.inspect_err(|_| self.failed = true)?,
+            }
         };
         self.hasher.update(&buffer[..read]);
         self.count += read as u64;

@@ -31,9 +31,10 @@ pub enum Reference {
         /// The image's name, such as `ubuntu:22.04`.
         name: Option<String>,
     },
-    /// `dir:DIR`: a root file system in a folder.
+    /// `dir:DIR`: a root file system in a folder, where `.wh.` names are names like others.
     Directory(PathBuf),
-    /// `tar:FILE`: a root file system in a tar, plain or compressed with gzip, zstd or xz.
+    /// `tar:FILE`: a root file system in a tar, plain or compressed with gzip, zstd or xz, where
+    /// `.wh.` names are names like others.
     Tar(PathBuf),
 }
 

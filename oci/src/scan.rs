@@ -26,6 +26,8 @@ pub(crate) struct Stored {
     pub(crate) len: u64,
     /// What is stored of a sparse file; a plain one is stored whole.
     pub(crate) extents: Option<Box<[Extent]>>,
+    /// The digest of a content that is stored whole.
+    pub(crate) digest: Option<Digest>,
 }
 
 /// What a scan finds.
@@ -222,6 +224,7 @@ impl Scan<'_> {
             offset: member.offset,
             len: member.size,
             extents: member.extents.clone(),
+            digest,
         });
         let key = StreamKey { source: self.number, member: number };
         Ok(Blob::stream(key, member.size, digest))

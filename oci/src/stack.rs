@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bootwright_image::{FileTree, Observer, Phase, Timestamp};
 
 use crate::archive::{Archive, Store};
+use crate::compression::Compression;
 use crate::digest::ContentDigest;
 use crate::directory::{self, Role};
 use crate::entry::{Budget, Layer, clean};
@@ -20,6 +21,9 @@ use crate::scan::{self, Context, Stored, bare, scan};
 use crate::source::TarSource;
 use crate::streams::{LayerStreams, Source};
 use crate::{docker, layout};
+
+/// Layers in an archive that is compressed as a whole before the user is told what that costs.
+const MANY_WRAPPED: usize = 4;
 
 /// How images are read.
 #[derive(Clone, Debug)]
@@ -203,6 +207,16 @@ impl<'a> Stack<'a> {
         let Image { info, layers, warnings } = image;
         for warning in warnings {
             self.observer.warn(format_args!("{warning}"));
+        }
+        let wrapped = |layer: &&TarSource| layer.location.wrapping != Compression::None;
+        if layers.iter().filter(wrapped).count() > MANY_WRAPPED {
+            let path = layers.first().map(|layer| layer.location.path.display());
+            self.observer.warn(format_args!(
+                "{}: the archive is compressed as a whole and so has to be decompressed anew for \
+                 each of its {} layers: it reads faster when it is decompressed first",
+                path.map(|path| path.to_string()).unwrap_or_default(),
+                layers.len()
+            ));
         }
         self.created = self.created.or(info.created);
         for (tar, layer) in layers.into_iter().zip(&info.layers) {

@@ -1,8 +1,9 @@
 //! The second pass: contents out of the layers, in the layers' own order.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use bootwright_image::{BoxError, ContentError, ContentSink, Observer, Streams, Wanted};
+use bootwright_image::{BoxError, ContentError, ContentSink, Digest, Observer, Streams, Wanted};
 
 use crate::digest::ContentDigest;
 use crate::error::Error;
@@ -13,14 +14,18 @@ use crate::source::TarSource;
 
 /// Buffers of 1 MiB that each layer may be ahead.
 const BUFFERS: usize = 8;
+/// Which part of a layer's bytes is worth reading all of it.
+const BRIEF: u64 = 4;
 /// Layers decompressed at the same time.
 const AHEAD: usize = 4;
 
 /// The contents of all layers and archives of a stack.
 ///
-/// [`deliver`](Streams::deliver) reads each layer that holds something wanted once, front to back
-/// and always to its end, so that its digest is checked against that of the first pass. Up to four
-/// layers, one for each job, are decompressed in threads of their own, each up to 8 MiB ahead.
+/// [`deliver`](Streams::deliver) reads each layer that holds something wanted once, front to back.
+/// It reads to the layer's end and compares the layer's digest with that of the first pass. When
+/// less than a quarter of a layer's bytes is wanted, it compares the digests of these contents
+/// instead and stops behind the last. Up to four layers, one for each job, are decompressed in
+/// threads of their own, each up to 8 MiB ahead.
 #[derive(Debug)]
 pub struct LayerStreams {
     pub(crate) sources: Vec<Source>,
@@ -33,12 +38,22 @@ pub(crate) struct Source {
     pub(crate) tar: TarSource,
     /// Where the files lie, by member number.
     pub(crate) stored: Vec<Stored>,
+    /// Bytes of all contents together.
+    len: u64,
 }
 
 impl Source {
     /// `digest` is what the first pass found, and what the second must find again.
     pub(crate) fn new(tar: TarSource, digest: ContentDigest, stored: Vec<Stored>) -> Self {
-        Self { tar: TarSource { digest: Some(digest), ..tar }, stored }
+        let len = stored.iter().fold(0u64, |len, stored| len.saturating_add(stored.len));
+        Self { tar: TarSource { digest: Some(digest), ..tar }, stored, len }
+    }
+
+    /// Whether so little is wanted that the contents' own digests serve better than the layer's.
+    fn is_brief(&self, wanted: &[Wanted]) -> bool {
+        let len = wanted.iter().fold(0u64, |len, want| len.saturating_add(want.len));
+        let known = |want: &Wanted| self.stored[want.key.member as usize].digest.is_some();
+        len < self.len / BRIEF && wanted.iter().all(known)
     }
 }
 
@@ -61,7 +76,7 @@ impl Streams for LayerStreams {
                     open.push_back(pipe);
                 }
                 let pipe = open.pop_front().expect("BUG: a run without its pipe");
-                Run { pipe, position: 0, source, observer }.deliver(wanted, sink)?;
+                Run { pipe, position: 0, source, observer, hasher: None }.deliver(wanted, sink)?;
             }
             Ok(())
         })
@@ -101,6 +116,8 @@ struct Run<'a> {
     position: u64,
     source: &'a Source,
     observer: &'a dyn Observer,
+    /// Of the current content, when its digest is to be compared.
+    hasher: Option<blake3::Hasher>,
 }
 
 impl Run<'_> {
@@ -109,9 +126,11 @@ impl Run<'_> {
         wanted: &[Wanted],
         sink: &mut dyn ContentSink,
     ) -> Result<(), ContentError> {
+        let brief = self.source.is_brief(wanted);
         for want in wanted {
             let stored = &self.source.stored[want.key.member as usize];
             self.skip_to(stored.offset)?;
+            self.hasher = brief.then(blake3::Hasher::new);
             sink.begin(want.inode, want.len).map_err(ContentError::Sink)?;
             match &stored.extents {
                 None => self.data(stored.len, sink)?,
@@ -125,9 +144,21 @@ impl Run<'_> {
                     hole(stored.len - at, sink)?;
                 }
             }
+            self.compare(stored)?;
             sink.end().map_err(ContentError::Sink)?;
         }
-        self.skip_to(u64::MAX)
+        if brief { Ok(()) } else { self.skip_to(u64::MAX) }
+    }
+
+    /// Compares the content just read with what the first pass saw.
+    fn compare(&mut self, stored: &Stored) -> Result<(), ContentError> {
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let digest = Digest(*hasher.finalize().as_bytes());
+        if stored.digest == Some(digest) {
+            return Ok(());
+        }
+        let input = Arc::clone(&self.source.tar.name);
+        Err(ContentError::Source(Box::new(Error::Changed { input })))
     }
 
     /// Goes ahead to `offset`, or to the end of the stream when that comes first.
@@ -147,10 +178,14 @@ impl Run<'_> {
         while left > 0 {
             let take = self.available(left)?;
             if take == 0 {
-                let input = std::sync::Arc::clone(&self.source.tar.name);
-                return Err(ContentError::Source(Box::new(Error::ThreadLost { input })));
+                let input = Arc::clone(&self.source.tar.name);
+                return Err(ContentError::Source(Box::new(Error::Changed { input })));
             }
-            sink.data(&self.pipe.rest()[..take]).map_err(ContentError::Sink)?;
+            let bytes = &self.pipe.rest()[..take];
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(bytes);
+            }
+            sink.data(bytes).map_err(ContentError::Sink)?;
             self.consume(take);
             left -= take as u64;
         }

@@ -1,7 +1,6 @@
 //! Contents on their second way.
 
 use std::error::Error as _;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -183,24 +182,38 @@ fn holes_are_delivered_as_holes() {
 fn a_layer_that_changed_since_the_scan_is_noticed() {
     let dir = layout_dir(&layers());
     let rootfs = read_with(options(), &reference(dir.path())).unwrap();
+    let all = all(&rootfs.tree);
     let digest = rootfs.inputs[0].digest.unwrap().to_string();
     let path = dir.path().join("blobs").join(digest.replace(':', "/"));
-    let mut bytes = std::fs::read(&path).unwrap();
-    // A byte behind everything that is wanted.
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&path, &bytes).unwrap();
-    let mut log = Log::default();
-    let error = rootfs.streams.deliver(&all(&rootfs.tree)[..1], &mut log, &Silent).unwrap_err();
-    let cause = error.source().unwrap().downcast_ref::<Error>();
-    assert!(matches!(cause, Some(Error::Digest { .. })), "{error:?}");
+    let good = std::fs::read(&path).unwrap();
+    let deliver = |wanted: &[Wanted], bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let delivered = rootfs.streams.deliver(wanted, &mut Log::default(), &Silent);
+        delivered.map_err(|error| match error.source().unwrap().downcast_ref::<Error>() {
+            Some(Error::Digest { .. }) => "digest",
+            Some(Error::Size { .. }) => "size",
+            Some(Error::Changed { .. }) => "changed",
+            _ => "other",
+        })
+    };
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let one = &all[..1];
+    assert_eq!(one[0].len, 700);
+    assert_eq!(deliver(&all, &good), Ok(()));
+    assert_eq!(deliver(&all, &flipped(good.len() - 1)), Err("digest"));
+    assert_eq!(deliver(&all, &good[..good.len() - 1]), Err("size"));
+    // A small part is checked for itself, and what follows is not read.
+    assert_eq!(deliver(one, &good), Ok(()));
+    assert_eq!(deliver(one, &flipped(good.len() - 1)), Ok(()));
+    assert_eq!(deliver(one, &flipped(1200)), Err("changed"));
+    assert_eq!(deliver(one, &good[..1200]), Err("size"));
 
-    let mut file = std::fs::File::create(&path).unwrap();
-    file.write_all(&bytes[..1000]).unwrap();
-    let error = rootfs.streams.deliver(&all(&rootfs.tree)[..1], &mut log, &Silent).unwrap_err();
-    let cause = error.source().unwrap().downcast_ref::<Error>();
-    assert!(matches!(cause, Some(Error::Size { .. })), "{error:?}");
     std::fs::remove_file(&path).unwrap();
-    let error = rootfs.streams.deliver(&all(&rootfs.tree)[..1], &mut log, &Silent).unwrap_err();
+    let error = rootfs.streams.deliver(one, &mut Log::default(), &Silent).unwrap_err();
     let cause = error.source().unwrap().downcast_ref::<Error>();
     assert!(matches!(cause, Some(Error::Io { .. })), "{error:?}");
 }

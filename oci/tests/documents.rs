@@ -70,6 +70,19 @@ fn layouts_in_archives_are_read_whatever_the_wrapping() {
     }
 }
 
+#[test]
+fn many_layers_in_a_compressed_archive_cost_a_warning() {
+    for (count, warned) in [(4, 0), (5, 1)] {
+        let archive = gzip(&Layout::of(&vec![one(); count]).archive());
+        let (_dir, file) = scratch("image.tar.gz", &archive);
+        let warnings = Warnings::default();
+        let mut stack = Stack::new(options(), &warnings);
+        stack.add_image(&Reference::OciArchive { file, tag: None }).unwrap();
+        assert_eq!(show(&stack.finish().unwrap()), ["f a 1"]);
+        assert_eq!(warnings.0.lock().unwrap().len(), warned);
+    }
+}
+
 fn platform(text: &str) -> String {
     let mut parts = text.split('/');
     let (os, architecture) = (parts.next().unwrap(), parts.next().unwrap());

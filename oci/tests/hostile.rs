@@ -274,6 +274,7 @@ fn damaged_compression_is_noticed() {
         let trailing = error(&[&bytes[..], b"trailing"].concat());
         assert!(trailing.contains(name), "{trailing}");
     }
+    assert_eq!(error(b"BZh91AY&SY"), "compressed with bzip2, only gzip, zstd and xz are supported");
     let (_dir, path) = scratch("x.tar", &gzip(&tar)[..50]);
     let result = read_with(options(), &Reference::Tar(path));
     assert!(matches!(result, Err(Error::Decompress { .. })), "{result:?}");

@@ -185,6 +185,7 @@ fn links_in_the_parent_part_are_followed_inside_the_root() {
         &[&["s l ../../etc/passwd"]],
         &["s l ../../etc/passwd"],
     );
+    refuse(&[&["s s .", "f s/s 1", "f s/t 2"]], r#""s/t" lies below "s", which is no directory"#);
     refuse(&[&["s l l", "f l/a 1"]], r#""l/a" lies behind more than 40 symbolic links"#);
     refuse(
         &[&["s a b", "s b a"], &["f a/x 1"]],

@@ -93,7 +93,7 @@ impl<'a, F: Feed> Reader<'a, F> {
         if self.ended {
             return Ok(None);
         }
-        let left = self.content + self.padding;
+        let left = self.content.saturating_add(self.padding);
         (self.content, self.padding) = (0, 0);
         self.skip(left)?;
         let mut prelude = Prelude::default();
