@@ -1,0 +1,83 @@
+//! The images that the tests look at: the quickstart ISO, built once by the real program.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::tools::{names, run, sha256, skip};
+
+/// The program under test.
+pub(crate) const BOOTWRIGHT: &str = env!("CARGO_BIN_EXE_bootwright");
+const NAME: &str = "palette-edge-installer";
+
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder that outlives the run, for what is expensive to make and for logs of failures.
+pub(crate) fn kept(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The quickstart's base image; `None` after saying that it is missing.
+pub(crate) fn base_image() -> Option<PathBuf> {
+    let layout = project().join("build/base-image");
+    if layout.join("index.json").is_file() {
+        return Some(layout);
+    }
+    skip("no base image (tests/base-image/make build/base-image makes it)");
+    None
+}
+
+/// The quickstart ISO, from this program and this base image.
+pub(crate) fn quickstart_iso() -> Option<&'static Path> {
+    static ISO: OnceLock<Option<PathBuf>> = OnceLock::new();
+    ISO.get_or_init(|| base_image().map(|base| cached(&base))).as_deref()
+}
+
+/// Built under a lock and renamed when complete, so that test processes can share it.
+fn cached(base: &Path) -> PathBuf {
+    let root = kept("quickstart");
+    let lock = File::create(root.join("lock")).unwrap();
+    lock.lock().unwrap();
+
+    let key = format!("{}-{}", &sha256(Path::new(BOOTWRIGHT))[..16], &sha256(&base.join("index.json"))[..16]);
+    let folder = root.join(&key);
+    let iso = folder.join(format!("{NAME}.iso"));
+    if iso.is_file() {
+        return iso;
+    }
+    for old in names(&root).iter().filter(|name| *name != "lock") {
+        fs::remove_dir_all(root.join(old)).unwrap();
+    }
+    let building = root.join("building");
+    fs::create_dir(&building).unwrap();
+    run(&mut build_iso(base, &building));
+    fs::rename(building, folder).unwrap();
+    iso
+}
+
+/// The quickstart's command line, with another output folder.
+pub(crate) fn build_iso(base: &Path, output: &Path) -> Command {
+    iso_named(base, output, NAME)
+}
+
+pub(crate) fn iso_named(base: &Path, output: &Path, name: &str) -> Command {
+    let mut command = Command::new(BOOTWRIGHT);
+    command.arg("iso").arg("--base").arg(format!("oci:{}", base.display()));
+    command.arg("--output").arg(output).args(["--name", name]);
+    command
+}
+
+/// The base image's root file system, unpacked by umoci: an independent reading of the layers.
+pub(crate) fn umoci_rootfs(base: &Path, into: &Path) -> PathBuf {
+    let bundle = into.join("bundle");
+    run(crate::tools::tool("umoci")
+        .args(["unpack", "--image"])
+        .arg(format!("{}:latest", base.display()))
+        .arg(&bundle));
+    bundle.join("rootfs")
+}

@@ -1,0 +1,200 @@
+//! Virtual machines: firmware, a medium, and a serial console whose lines are waited for.
+//!
+//! Always emulated: virtualisation that a host offers and cannot do (inside other virtual machines,
+//! for one) would fail tests that have nothing to do with it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::fixture::kept;
+use crate::tools::{find, skip, tool};
+
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Machines that run at a time: each wants two processors.
+const SLOTS: usize = 2;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Firmware {
+    /// UEFI that runs nothing but what Microsoft's keys have signed.
+    SecureBoot,
+    Uefi,
+    Bios,
+    /// UEFI for arm64, with Microsoft's keys.
+    Arm64SecureBoot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    Cd,
+    Usb,
+    Disk,
+}
+
+impl Firmware {
+    /// The program and the files that this machine needs.
+    fn needs(self) -> &'static [&'static str] {
+        match self {
+            Self::SecureBoot => &[
+                "qemu-system-x86_64",
+                "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+                "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+            ],
+            Self::Uefi => &[
+                "qemu-system-x86_64",
+                "/usr/share/OVMF/OVMF_CODE_4M.fd",
+                "/usr/share/OVMF/OVMF_VARS_4M.fd",
+            ],
+            Self::Bios => &["qemu-system-x86_64"],
+            Self::Arm64SecureBoot => &[
+                "qemu-system-aarch64",
+                "/usr/share/AAVMF/AAVMF_CODE.ms.fd",
+                "/usr/share/AAVMF/AAVMF_VARS.ms.fd",
+            ],
+        }
+    }
+
+    fn machine(self) -> &'static [&'static str] {
+        match self {
+            Self::SecureBoot => &[
+                "-machine",
+                "q35,smm=on",
+                "-global",
+                "driver=cfi.pflash01,property=secure,value=on",
+            ],
+            Self::Uefi | Self::Bios => &["-machine", "q35"],
+            Self::Arm64SecureBoot => &["-machine", "virt"],
+        }
+    }
+}
+
+impl Medium {
+    fn devices(self, firmware: Firmware) -> &'static [&'static str] {
+        match (self, firmware) {
+            (Self::Cd, Firmware::Arm64SecureBoot) => {
+                &["-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=medium"]
+            }
+            (Self::Cd, _) => &["-device", "ide-cd,drive=medium"],
+            (Self::Usb, _) => &["-device", "qemu-xhci", "-device", "usb-storage,drive=medium"],
+            (Self::Disk, _) => &["-device", "ide-hd,drive=medium"],
+        }
+    }
+}
+
+/// Whether machines of this kind can be had; says what is missing when not.
+pub(crate) fn available(firmware: Firmware) -> bool {
+    let missing = firmware.needs().iter().find(|need| find(need).is_none());
+    if let Some(missing) = missing {
+        skip(&format!("{missing} not found"));
+    }
+    missing.is_none()
+}
+
+/// Boots until all `lines` have been on the serial console; what was there is returned.
+pub(crate) fn boot(iso: &Path, firmware: Firmware, medium: Medium, lines: &[&str]) -> String {
+    let slot = Slot::take();
+    let folder = kept("boot").join(format!("{firmware:?}-{medium:?}").to_lowercase());
+    fs::create_dir_all(&folder).unwrap();
+    let console = folder.join("serial.log");
+    fs::write(&console, "").unwrap();
+    let mut machine = Machine::start(iso, firmware, medium, &folder, &console);
+    let log = machine.wait_for(&console, lines);
+    drop((machine, slot));
+    fs::remove_dir_all(folder).unwrap();
+    log
+}
+
+struct Machine(Child);
+
+impl Machine {
+    fn start(iso: &Path, firmware: Firmware, medium: Medium, folder: &Path, console: &Path) -> Self {
+        let needs = firmware.needs();
+        let mut command = tool(needs[0]);
+        command.args(["-nodefaults", "-no-reboot", "-display", "none"]);
+        command.args(["-m", "2048", "-smp", "2", "-cpu", "max"]);
+        command.args(["-accel", "tcg,thread=multi"]);
+        command.args(["-nic", "none", "-device", "virtio-rng-pci"]);
+        command.arg("-serial").arg(format!("file:{}", console.display()));
+        command.args(firmware.machine());
+        if firmware != Firmware::Arm64SecureBoot {
+            command.args(["-device", "VGA"]);
+        }
+        if let [_, code, variables] = needs {
+            // Firmware writes its variables: each machine has its own.
+            let own = folder.join("variables.fd");
+            fs::copy(variables, &own).unwrap();
+            flash(&mut command, 0, Path::new(code), ",readonly=on");
+            flash(&mut command, 1, &own, "");
+        }
+        // Disks are written to by nobody here, but some buses have no read-only disks.
+        let access = if medium == Medium::Cd { "media=cdrom,readonly=on" } else { "snapshot=on" };
+        command
+            .arg("-drive")
+            .arg(format!("if=none,id=medium,format=raw,{access},file={}", iso.display()));
+        command.args(medium.devices(firmware));
+        let errors = fs::File::create(folder.join("qemu.log")).unwrap();
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap())
+    }
+
+    fn wait_for(&mut self, console: &Path, lines: &[&str]) -> String {
+        let started = Instant::now();
+        loop {
+            let ended = self.0.try_wait().unwrap();
+            let log = String::from_utf8_lossy(&fs::read(console).unwrap()).into_owned();
+            let Some(absent) = lines.iter().find(|line| !log.contains(**line)) else {
+                return log;
+            };
+            assert!(
+                ended.is_none() && started.elapsed() < PATIENCE,
+                "no {absent:?} on the console after {} s ({}); its end ({} has all of it):\n{}",
+                started.elapsed().as_secs(),
+                ended.map_or("still running".to_owned(), |status| format!("qemu ended: {status}")),
+                console.display(),
+                tail(&log)
+            );
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Both fail only for a machine that has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn flash(command: &mut Command, unit: u8, file: &Path, more: &str) {
+    command
+        .arg("-drive")
+        .arg(format!("if=pflash,format=raw,unit={unit},file={}{more}", file.display()));
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+static FREE: Mutex<usize> = Mutex::new(SLOTS);
+static FREED: Condvar = Condvar::new();
+
+/// The right to run one machine.
+struct Slot;
+
+impl Slot {
+    fn take() -> Self {
+        let mut free = FREED.wait_while(FREE.lock().unwrap(), |free| *free == 0).unwrap();
+        *free -= 1;
+        Self
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        FREED.notify_one();
+    }
+}

@@ -1,0 +1,18 @@
+//! What the whole program promises, on real input: the images boot, other people's readers agree
+//! on them, the bytes depend on the inputs alone, and nothing is left behind or asked of the host.
+//!
+//! The base image is the quickstart's (`tests/base-image/make build/base-image`). A test that lacks
+//! a tool or the base image says `SKIPPED` on stderr; with `CI` set it fails instead.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod arm64;
+mod boot;
+mod determinism;
+mod fixture;
+mod machine;
+mod readers;
+mod safety;
+mod small;
+mod tools;
+mod unprivileged;
+mod walk;
