@@ -10,7 +10,7 @@ use bootwright_image::{ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
 use bootwright_partitions::fat;
 use bootwright_squashfs::WriteError;
-use bootwright_uki::pe::PeError;
+use bootwright_uki::pe::ParseError as PeError;
 
 use super::Architecture;
 use crate::output::OutputError;

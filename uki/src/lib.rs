@@ -1,15 +1,23 @@
-//! PE images as UEFI boots them: boot loaders, kernels, and what unified kernel images are made
-//! of.
+//! PE images: what machine a boot loader is for, its sections, signatures and SBAT.
 //!
-//! Today this crate reads: the machine an image is for, its sections, its SBAT and whether it
-//! carries signatures, which is what a recipe has to know before it puts a boot loader on a
-//! medium. It does not assemble or sign.
+//! Today this crate reads and nothing else: it tells an x86-64 shim from an AArch64 one before
+//! either is put on a medium, and shows what an image carries. It neither verifies a signature
+//! nor assembles, signs or measures unified kernel images yet.
 //!
 //! ```
-//! use bootwright_uki::pe::{Image, PeError};
+//! use bootwright_uki::pe::{Image, Machine, ParseError};
 //!
-//! assert!(matches!(Image::parse(b"#!/bin/sh"), Err(PeError::NotPe)));
+//! fn check(loader: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//!     let image = Image::parse(loader)?;
+//!     if image.machine != Machine::X86_64 {
+//!         return Err(format!("the boot loader is for {}", image.machine).into());
+//!     }
+//!     Ok(())
+//! }
+//! assert!(check(b"#!/bin/sh").is_err());
 //! ```
 
-pub mod fuzzing;
 pub mod pe;
+
+#[doc(hidden)]
+pub mod fuzzing;

@@ -39,6 +39,9 @@ pub const OPTIONAL_MODULES: &[&str] = &[
     "chain",
     "boot",
     "serial",
+    "sleep",
+    "reboot",
+    "halt",
 ];
 
 /// The modules for an installer ISO that `files` has.

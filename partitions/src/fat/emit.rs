@@ -9,7 +9,8 @@ use super::format::{
     ROOT_ENTRIES, attribute, boot, entry, extended, fs_info,
 };
 use super::name::Short;
-use super::plan::{Content, Node, Plan};
+use super::nodes::{Content, Node};
+use super::plan::Plan;
 use super::time::DosTime;
 use crate::bytes::put;
 

@@ -17,11 +17,13 @@
 //! links become copies.
 
 mod check;
+mod choose;
 mod dump;
 mod emit;
 mod format;
 mod geometry;
 mod name;
+mod nodes;
 mod plan;
 mod read;
 mod time;

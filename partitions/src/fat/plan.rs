@@ -1,21 +1,19 @@
 //! Where everything goes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use bootwright_image::{Blob, FileTree, Inode, Kind, Origin, Region};
+use bootwright_image::{FileTree, Origin, Region};
 
-use super::format::{DIRECTORY_ENTRIES_MAX, ENTRY_LEN, FATS, FIRST_CLUSTER, FatType};
-use super::geometry::{Demand, Geometry, Shape, by_content, by_size, root_entries_max};
-use super::name::{self, Name, Short};
+use super::choose::{choose, demand};
+use super::format::{ENTRY_LEN, FATS, FIRST_CLUSTER, FatType};
+use super::geometry::Geometry;
+use super::name::{self, Short};
+use super::nodes::{Content, Node, collect, entries, name_children};
 use super::time::DosTime;
 use super::{Options, Size};
 
 /// Bytes of the largest file.
-const FILE_MAX: u64 = 0xFFFF_FFFF;
-/// The least of reserved sectors on FAT32: boot sector, FSInfo, and their copies behind sector 6.
-const RESERVED_MIN_FAT32: u16 = 8;
-
+pub(super) const FILE_MAX: u64 = 0xFFFF_FFFF;
 /// Why there cannot be such a volume. Paths are without a leading slash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -100,46 +98,6 @@ pub enum PlanError {
         /// The contents, or the size asked for.
         bytes: u64,
     },
-}
-
-/// What a directory or file of the volume is made of.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) path: String,
-    pub(super) time: DosTime,
-    pub(super) parent: usize,
-    pub(super) content: Content,
-    /// Its name in its parent; the root has none.
-    pub(super) name: Name,
-    /// Its first cluster; 0 for an empty file and for the root of FAT12 and FAT16.
-    pub(super) cluster: u32,
-    /// How many follow each other.
-    pub(super) clusters: u32,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    /// The indices of the children.
-    Directory(Vec<usize>),
-    File(Blob),
-}
-
-impl Node {
-    fn new(path: String, parent: usize, inode: &Inode, content: Content) -> Self {
-        Self {
-            path,
-            time: inode.metadata.mtime.into(),
-            parent,
-            content,
-            name: Name { short: [b' '; 11], long: Vec::new() },
-            cluster: 0,
-            clusters: 0,
-        }
-    }
-
-    fn base(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
-    }
 }
 
 /// A volume in which every cluster has its place.
@@ -369,171 +327,4 @@ fn encode_label(label: &str) -> Result<Option<Short>, PlanError> {
         }
     };
     Err(PlanError::Label { label: label.to_owned(), problem })
-}
-
-/// The nodes in the order of the tree's walk, without short names and places.
-fn collect(tree: &FileTree) -> Result<Vec<Node>, PlanError> {
-    let root = Node::new(String::new(), 0, tree.inode(tree.root()), Content::Directory(vec![]));
-    let mut nodes = vec![root];
-    // The directories above the current path, by depth.
-    let mut above = vec![0];
-    for walked in tree.walk() {
-        let depth = walked.path.iter().filter(|byte| **byte == b'/').count();
-        above.truncate(depth + 1);
-        let inode = tree.inode(walked.id);
-        let path = checked_path(walked.path)?;
-        let content = content(&path, inode)?;
-        let (parent, index) = (above[depth], nodes.len());
-        if let Content::Directory(children) = &mut nodes[parent].content {
-            children.push(index);
-        }
-        if let Content::Directory(_) = content {
-            above.push(index);
-        }
-        nodes.push(Node::new(path, parent, inode, content));
-    }
-    Ok(nodes)
-}
-
-fn checked_path(path: Vec<u8>) -> Result<String, PlanError> {
-    let path = String::from_utf8(path).map_err(|error| PlanError::Name {
-        path: String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        problem: "is not UTF-8",
-    })?;
-    match name::problem(path.rsplit('/').next().unwrap_or_default()) {
-        Some(problem) => Err(PlanError::Name { path, problem }),
-        None => Ok(path),
-    }
-}
-
-fn content(path: &str, inode: &Inode) -> Result<Content, PlanError> {
-    let kind = match inode.kind() {
-        Kind::Directory(_) => return Ok(Content::Directory(Vec::new())),
-        Kind::File(blob) if blob.len() > FILE_MAX => {
-            return Err(PlanError::FileTooLarge { path: path.to_owned(), len: blob.len() });
-        }
-        Kind::File(blob) => {
-            return match blob.origin() {
-                Origin::Bytes(_) | Origin::HostFile { .. } => Ok(Content::File(blob.clone())),
-                _ => Err(PlanError::Content { path: path.to_owned() }),
-            };
-        }
-        Kind::Symlink(_) => "symbolic link",
-        Kind::CharDevice(_) => "character device",
-        Kind::BlockDevice(_) => "block device",
-        Kind::Fifo => "named pipe",
-        Kind::Socket => "socket",
-    };
-    Err(PlanError::Kind { path: path.to_owned(), kind })
-}
-
-fn name_children(nodes: &mut [Node], directory: usize) -> Result<(), PlanError> {
-    let Content::Directory(children) = nodes[directory].content.clone() else { return Ok(()) };
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for child in &children {
-        if let Some(other) = seen.insert(name::folded(nodes[*child].base()), *child) {
-            let path = |index: usize| nodes[index].path.clone();
-            return Err(PlanError::Case { first: path(other), second: path(*child) });
-        }
-    }
-    let names: Vec<&str> = children.iter().map(|child| nodes[*child].base()).collect();
-    let Some(names) = name::assign(&names) else {
-        return Err(PlanError::DirectoryFull {
-            path: nodes[directory].path.clone(),
-            entries: children.len() as u64,
-            max: DIRECTORY_ENTRIES_MAX,
-        });
-    };
-    for (child, name) in children.into_iter().zip(names) {
-        nodes[child].name = name;
-    }
-    Ok(())
-}
-
-/// Entries a directory is written with: its children and, in the root, the label, elsewhere `.`
-/// and `..`.
-fn entries(nodes: &[Node], directory: usize, labelled: bool) -> u64 {
-    let Content::Directory(children) = &nodes[directory].content else { return 0 };
-    let own = if directory == 0 { u64::from(labelled) } else { 2 };
-    own + children.iter().map(|child| nodes[*child].name.entries() as u64).sum::<u64>()
-}
-
-fn demand(nodes: &[Node], labelled: bool, options: &Options) -> Result<Demand, PlanError> {
-    let mut lengths = Vec::new();
-    for (index, node) in nodes.iter().enumerate().skip(1) {
-        lengths.push(match &node.content {
-            Content::File(blob) => blob.len(),
-            Content::Directory(_) => {
-                let entries = entries(nodes, index, labelled);
-                if entries > DIRECTORY_ENTRIES_MAX {
-                    let path = node.path.clone();
-                    let max = DIRECTORY_ENTRIES_MAX;
-                    return Err(PlanError::DirectoryFull { path, entries, max });
-                }
-                entries * ENTRY_LEN as u64
-            }
-        });
-    }
-    let headroom = match options.size {
-        Size::Auto { headroom } => headroom,
-        Size::Exact(_) => 0,
-    };
-    Ok(Demand { lengths, root_entries: entries(nodes, 0, labelled), headroom })
-}
-
-/// The shape with clusters of `cluster_len` bytes, if the options allow it.
-fn shape(fat_type: FatType, cluster_len: u64, options: &Options) -> Option<Shape> {
-    let sectors = cluster_len / options.sector_size.bytes();
-    let cluster_sectors = match options.cluster_sectors {
-        Some(asked) => asked,
-        None => u8::try_from(sectors).ok().filter(|sectors| (1..=128).contains(sectors))?,
-    };
-    let reserved = options.reserved_sectors;
-    let fits = fat_type != FatType::Fat32 || reserved.is_none_or(|r| r >= RESERVED_MIN_FAT32);
-    let asked = options.fat_type.is_none_or(|asked| asked == fat_type);
-    (fits && asked).then_some(Shape {
-        fat_type,
-        sector_size: options.sector_size,
-        cluster_sectors,
-        reserved,
-        explicit: options.cluster_sectors.is_some(),
-    })
-}
-
-fn choose(demand: &Demand, options: &Options) -> Result<Geometry, PlanError> {
-    let smallest = by_content(demand.bytes())
-        .filter_map(|(fat_type, cluster_len)| shape(fat_type, cluster_len, options))
-        .filter(|shape| demand.root_fits(shape.fat_type))
-        .find_map(|shape| shape.with_clusters(demand.clusters(&shape)));
-    let given = match options.size {
-        Size::Auto { .. } => return smallest.ok_or_else(|| impossible(demand, options)),
-        Size::Exact(given) => given,
-    };
-    let total = given / options.sector_size.bytes();
-    by_size(given)
-        .flat_map(|len| [FatType::Fat12, FatType::Fat16, FatType::Fat32].map(|kind| (kind, len)))
-        .filter_map(|(fat_type, len)| shape(fat_type, len, options))
-        .filter(|shape| demand.root_fits(shape.fat_type))
-        .filter_map(|shape| Some((shape, shape.with_total(total)?)))
-        .find(|(shape, geometry)| demand.clusters(shape) <= u64::from(geometry.clusters))
-        .map(|(_, geometry)| geometry)
-        .ok_or_else(|| match smallest {
-            Some(smallest) if smallest.len() > given => {
-                PlanError::TooSmall { given, needed: smallest.len() }
-            }
-            _ => impossible(demand, options),
-        })
-}
-
-/// Why no shape does.
-fn impossible(demand: &Demand, options: &Options) -> PlanError {
-    let fat_type = options.fat_type.unwrap_or(FatType::Fat32);
-    if !demand.root_fits(fat_type) {
-        let (entries, max) = (demand.root_entries, root_entries_max(fat_type));
-        return PlanError::DirectoryFull { path: String::new(), entries, max };
-    }
-    match options.size {
-        Size::Exact(bytes) => PlanError::NoGeometry { bytes },
-        Size::Auto { .. } => PlanError::NoGeometry { bytes: demand.bytes() },
-    }
 }

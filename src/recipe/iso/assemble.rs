@@ -57,7 +57,7 @@ pub(super) fn write<W: Write + Seek>(
     let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, observer)?;
 
     observer.begin(Phase::Write, None);
-    boot.check_machines(&kept)?;
+    boot.check_loaders(&kept, observer)?;
     for (file, place) in boot.efi.files.iter().zip(&places.loaders) {
         set(&mut iso, *place, kept.get(&file.inode).cloned().unwrap_or_default())?;
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bootwright_boot::grub;
 use bootwright_boot::loaders::{
     self, BiosFiles, CHAIN, EfiLoaders, Kernel, Machine, find_bios, find_efi, find_kernel,
 };
-use bootwright_image::{Blob, FileTree, InodeId};
+use bootwright_image::{Blob, FileTree, InodeId, Observer};
 use bootwright_squashfs as squashfs;
 use bootwright_uki::pe;
 
@@ -188,26 +189,37 @@ impl BootFiles {
         self.kernel_len.saturating_add(self.initrd_len)
     }
 
-    /// Checks that each loader is for the medium's machine.
-    pub(super) fn check_machines(
+    /// Checks that each loader is for the medium's machine, and says so when a GRUB was built to
+    /// look for its configuration in a place where there is none.
+    pub(super) fn check_loaders(
         &self,
         contents: &BTreeMap<InodeId, Vec<u8>>,
+        observer: &dyn Observer,
     ) -> Result<(), RecipeError> {
+        let places = loaders::chain_paths(&self.efi.vendors);
         let wanted = match self.architecture {
-            Architecture::Amd64 => pe::Machine::X64,
-            Architecture::Arm64 => pe::Machine::AA64,
+            Architecture::Amd64 => pe::Machine::X86_64,
+            Architecture::Arm64 => pe::Machine::Aarch64,
         };
         for file in &self.efi.files {
             let bytes = contents.get(&file.inode).map(Vec::as_slice).unwrap_or_default();
             let path = || file.path.clone();
             let image = pe::Image::parse(bytes)
                 .map_err(|source| RecipeError::Pe { path: path(), source })?;
-            if image.machine() != wanted {
+            if image.machine != wanted {
                 return Err(RecipeError::WrongMachine {
                     path: path(),
-                    found: image.machine().to_string(),
+                    found: image.machine.to_string(),
                     wanted: self.architecture,
                 });
+            }
+            if let Some(prefix) = grub::embedded_prefix(bytes)
+                && !places.contains(&format!("{}/grub.cfg", prefix.trim_start_matches('/')))
+            {
+                observer.warn(format_args!(
+                    "{} looks for its configuration in {prefix}, where the medium has none",
+                    file.path
+                ));
             }
         }
         Ok(())
