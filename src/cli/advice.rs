@@ -1,0 +1,58 @@
+//! What to do about an error. Libraries say what is wrong; the program adds the way out.
+
+use std::io::ErrorKind;
+
+use crate::output::OutputError;
+use crate::recipe::RecipeError;
+
+/// A sentence for people, where there is something better to say than the error itself.
+pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<RecipeError>() {
+            for_recipe(error)
+        } else if let Some(error) = cause.downcast_ref::<OutputError>() {
+            for_output(error)
+        } else {
+            cause.downcast_ref::<std::io::Error>().and_then(|error| for_io(error.kind()))
+        }
+    })
+}
+
+fn for_recipe(error: &RecipeError) -> Option<&'static str> {
+    Some(match error {
+        RecipeError::Find(_) => {
+            "install the missing package in the base image, for example on Debian: \
+             linux-image-amd64 dracut shim-signed grub-efi-amd64-signed grub-pc-bin"
+        }
+        RecipeError::Conflict { .. } => "remove one of the two",
+        RecipeError::NotABundle { .. } => {
+            "move it out of the folder; everything given has to end up on the medium"
+        }
+        RecipeError::NoBundle { .. } => "leave --content out, or name the folder with the bundles",
+        RecipeError::WrongArchitecture { .. } | RecipeError::WrongMachine { .. } => {
+            "name the image's architecture with --arch, or take an image for the wanted one"
+        }
+        RecipeError::UnknownArchitecture { .. } => "name it with --arch",
+        RecipeError::SpecialFile { .. } => "remove it from the folder given with --overlay-iso",
+        _ => return None,
+    })
+}
+
+fn for_output(error: &OutputError) -> Option<&'static str> {
+    match error {
+        OutputError::NotAFile { .. } => Some("name another output, or remove what is there"),
+        OutputError::NoSpace { .. } => Some("free space, or name a folder on another file system"),
+        _ => None,
+    }
+}
+
+fn for_io(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::StorageFull => Some("free space, or name a folder on another file system"),
+        ErrorKind::FileTooLarge => Some("raise the limit on file sizes (ulimit -f)"),
+        ErrorKind::QuotaExceeded => {
+            Some("raise the quota, or name a folder on another file system")
+        }
+        _ => None,
+    }
+}

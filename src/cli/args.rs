@@ -1,0 +1,231 @@
+//! What can be typed. Help texts are here and nowhere else; completions and manual pages are made
+//! from them.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{progress, size};
+use crate::recipe::Architecture;
+use crate::squashfs::{BlockSize, Compression};
+
+/// Turns a container image of an operating system into what an edge site boots.
+///
+/// One unprivileged process: no root, no container engine, no mounts, no other programs. The same
+/// inputs give the same bytes, whatever the machine, user, folder, locale or number of threads.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bootwright",
+    version,
+    max_term_width = 100,
+    after_long_help = ENVIRONMENT
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// How progress is shown on standard error
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) progress: progress::Mode,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  SOURCE_DATE_EPOCH  Seconds since 1970. Lowers newer modification times to it and becomes every
+                     timestamp that bootwright itself writes. Default for the latter: the base
+                     image's creation time, else the newest modification time in it.
+
+Exit status: 0 done, 1 the work failed, 2 the command line is wrong.";
+
+const IMAGE: &str = "\
+IMAGE is one of:
+  oci:DIR[:TAG]                    an OCI layout in a folder
+  oci-archive:FILE[:TAG]           an OCI layout in a tar
+  docker-archive:FILE[:NAME:TAG]   what `docker save` writes
+  dir:DIR                          a root file system in a folder
+  tar:FILE                         a root file system in a tar: plain, gzip, zstd or xz";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build an installer ISO that boots on BIOS and UEFI, from disc and USB stick
+    ///
+    /// The image must hold a kernel and an initrd in /boot (an initrd with dracut's dmsquash-live
+    /// finds the root by label) and the distribution's shim and GRUB. GRUB's BIOS files
+    /// (/usr/lib/grub/i386-pc) make the ISO boot on BIOS too.
+    #[command(after_help = IMAGE)]
+    Iso(Box<IsoArgs>),
+    /// Build a squashfs of an image's root file system
+    #[command(after_help = IMAGE)]
+    Squashfs(SquashfsArgs),
+    /// Show what is inside an ISO or a squashfs
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Folder for the pages
+        #[arg(long, value_name = "DIR")]
+        output: PathBuf,
+    },
+}
+
+/// Where the root file system comes from.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Container image of the operating system
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) base: OsString,
+
+    /// Folder laid over the root file system; owner and group become root. Repeatable, later ones
+    /// win
+    #[arg(long, value_name = "DIR")]
+    pub(crate) overlay_rootfs: Vec<PathBuf>,
+
+    /// Architecture to take from an image for several [default: the image's only one, else this
+    /// machine's]
+    #[arg(long, value_enum, value_name = "ARCH")]
+    pub(crate) arch: Option<Architecture>,
+}
+
+/// How the root file system is compressed.
+#[derive(Debug, Args)]
+pub(crate) struct CompressionArgs {
+    /// gzip, zstd, xz, lz4 or none, with an optional level: `zstd:15`, `gzip:12`, `lz4:9`
+    /// (high compression), `xz:6:x86` (with the branch filter of an architecture: x86, arm64)
+    #[arg(long, value_name = "ALGO[:LEVEL]", default_value_t)]
+    pub(crate) compression: Compression,
+
+    /// Bytes compressed at once: a power of two from 4K to 1M
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = block_size)]
+    pub(crate) block_size: BlockSize,
+
+    /// Compressing threads [default: the CPUs allowed to this process]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Memory for data between reading and writing
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
+    pub(crate) memory: u64,
+}
+
+fn block_size(text: &str) -> Result<BlockSize, String> {
+    let bytes = size::parse(text)?;
+    BlockSize::new(bytes).map_err(|error| error.to_string())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SquashfsArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IsoArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Folder laid over the ISO's own tree. Repeatable, later ones win
+    #[arg(long, value_name = "DIR")]
+    pub(crate) overlay_iso: Vec<PathBuf>,
+
+    /// Cloud-config for the installer: /config.yaml on the ISO
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_data: Option<PathBuf>,
+
+    /// Folder with content bundles (*.zst): /opt/spectrocloud/content on the ISO, in parts of
+    /// 3 GB. Repeatable
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Vec<PathBuf>,
+
+    /// Cluster configuration: /opt/spectrocloud/clusterconfig/spc.tgz on the ISO
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_config: Option<PathBuf>,
+
+    /// Edge configuration: /.edge_custom_config.yaml on the ISO
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_custom_config: Option<PathBuf>,
+
+    /// Tar of the local user interface: unpacked into /opt/spectrocloud of the root file system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) local_ui: Option<PathBuf>,
+
+    /// GRUB menu in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grub_cfg: Option<PathBuf>,
+
+    /// Words appended to the kernel command lines of the built-in menu
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) extend_cmdline: Option<String>,
+
+    /// Volume label, by which the running system finds its root
+    #[arg(long, value_name = "TEXT", default_value = "COS_LIVE")]
+    pub(crate) label: String,
+
+    /// Ready El Torito image for BIOS in place of the one made from the image's GRUB files
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bios_image: Option<PathBuf>,
+
+    /// Folder for the results
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// Name of the results: NAME.iso and NAME.iso.sha256
+    #[arg(long, value_parser = file_name)]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
+}
+
+/// A name that stays in its folder and leaves room for suffixes.
+fn file_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('.') || text.contains(['/', '\0']) {
+        return Err("a file name is needed, without slashes or a leading dot".into());
+    }
+    if text.len() > 200 {
+        return Err(format!("{} bytes are too long; 200 is the limit", text.len()));
+    }
+    Ok(text.into())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The ISO or squashfs
+    pub(crate) file: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_stay_in_their_folder() {
+        for bad in ["", ".hidden", "..", "a/b"] {
+            assert!(file_name(bad).is_err(), "{bad}");
+        }
+        assert!(file_name(&"n".repeat(201)).is_err());
+        assert_eq!(file_name("palette-edge-installer").unwrap(), "palette-edge-installer");
+    }
+}

@@ -1,0 +1,59 @@
+//! `bootwright inspect`: one description of a file, shown as an outline or as JSON.
+
+mod iso;
+mod outline;
+mod squashfs;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use anyhow::Context;
+
+use super::args::InspectArgs;
+use super::print;
+
+/// Runs the command.
+pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
+    let mut file =
+        File::open(&args.file).with_context(|| format!("cannot open {:?}", args.file))?;
+    let description = match identify(&mut file)
+        .with_context(|| format!("cannot read {:?}", args.file))?
+    {
+        Some(Format::Iso) => iso::describe(file).map_err(anyhow::Error::from),
+        Some(Format::Squashfs) => squashfs::describe(&mut file, 0).map_err(anyhow::Error::from),
+        None => anyhow::bail!(
+            "{:?} is neither an ISO 9660 image nor a squashfs; nothing else can be inspected yet",
+            args.file
+        ),
+    }
+    .with_context(|| format!("cannot make sense of {:?}", args.file))?;
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(&description)?)
+    } else {
+        outline::render(&description)
+    };
+    print(text.as_bytes())
+}
+
+enum Format {
+    Iso,
+    Squashfs,
+}
+
+/// Looks at the magic numbers.
+fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
+    let mut at = |offset: u64, magic: &[u8]| {
+        let mut found = vec![0; magic.len()];
+        file.seek(SeekFrom::Start(offset))?;
+        match file.read_exact(&mut found) {
+            Ok(()) => Ok(found == magic),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    if at(0, b"hsqs")? {
+        return Ok(Some(Format::Squashfs));
+    }
+    // The identifier of the first volume descriptor, in block 16.
+    Ok(at(16 * 2048 + 1, b"CD001")?.then_some(Format::Iso))
+}

@@ -1,0 +1,121 @@
+//! The command line: what was typed becomes recipes, results become text.
+
+mod advice;
+mod args;
+mod epoch;
+mod inspect;
+mod interrupt;
+mod iso;
+mod progress;
+mod size;
+mod squashfs;
+mod summary;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Cli, Command, CompressionArgs, SourceArgs};
+use interrupt::Interrupt;
+use progress::Progress;
+
+use crate::image::Timestamp;
+use crate::recipe::Source;
+use crate::squashfs::Options;
+
+/// A command line that parses but does not make sense; exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .unwrap_or_else(|error| error.exit());
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let progress = Progress::new(cli.progress, Interrupt::listen()?);
+    let json = cli.progress == progress::Mode::Json;
+    match cli.command {
+        Command::Iso(args) => iso::run(*args, &progress, json),
+        Command::Squashfs(args) => squashfs::run(args, &progress, json),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "bootwright", &mut script);
+            print(&script)
+        }
+        Command::Man { output } => {
+            std::fs::create_dir_all(&output)?;
+            clap_mangen::generate_to(Cli::command(), &output)?;
+            Ok(())
+        }
+    }
+}
+
+/// Says what went wrong, why, and what to do about it.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("  because: {cause}\n"));
+    }
+    if let Some(advice) = advice::for_error(error) {
+        text.push_str(&format!("  hint: {advice}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+/// Writes to standard output; a reader that went away is no failure.
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The root file system that the arguments describe.
+fn source(
+    args: SourceArgs,
+    epoch: Option<Timestamp>,
+    jobs: NonZeroUsize,
+) -> anyhow::Result<Source> {
+    let base = crate::oci::Reference::parse(&args.base)
+        .map_err(|error| Usage(format!("--base: {error}")))?;
+    Ok(Source {
+        overlays: args.overlay_rootfs,
+        architecture: args.arch,
+        epoch,
+        jobs,
+        ..Source::new(base)
+    })
+}
+
+/// How the root file system is compressed.
+fn squashfs_options(args: &CompressionArgs) -> Options {
+    Options {
+        compression: args.compression,
+        block_size: args.block_size,
+        memory: args.memory,
+        ..Options::new(jobs(args))
+    }
+}
+
+/// The number of threads asked for, else the CPUs that affinity and control groups allow.
+fn jobs(args: &CompressionArgs) -> NonZeroUsize {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the number of threads never shows in the output"
+    )]
+    args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}

@@ -1,0 +1,167 @@
+//! Why a recipe failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use bootwright_boot::grub::GrubError;
+use bootwright_boot::iso9660;
+use bootwright_boot::loaders::{FindError, MenuError};
+use bootwright_image::{ContentError, TreeError};
+use bootwright_oci::Error as ReadError;
+use bootwright_partitions::fat;
+use bootwright_squashfs::WriteError;
+use bootwright_uki::pe::ParseError as PeError;
+
+use super::Architecture;
+use crate::output::OutputError;
+
+/// Why a recipe failed. Nothing is left behind when one does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// The base image or what is laid over it.
+    #[error("cannot use the root file system's inputs")]
+    Input(#[source] Box<ReadError>),
+    /// A file or folder of the build host.
+    #[error("cannot read {path:?}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A folder or device where a file is needed.
+    #[error("{path:?} is not a regular file")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Two inputs for one place.
+    #[error("{path} would come from both {first} and {second}")]
+    Conflict {
+        /// The place on the medium.
+        path: String,
+        /// Who had it first.
+        first: String,
+        /// Who wants it too.
+        second: String,
+    },
+    /// A path that the medium cannot have.
+    #[error("cannot place {path} on the medium")]
+    Place {
+        /// The place on the medium.
+        path: String,
+        /// The cause.
+        source: TreeError,
+    },
+    /// A device, pipe or socket that was to go onto the medium.
+    #[error("{path} is a device, pipe or socket; the medium holds files, folders and links")]
+    SpecialFile {
+        /// The place on the medium.
+        path: String,
+    },
+    /// A file among content bundles that is none.
+    #[error("{path:?} is not a content bundle (*.zst)")]
+    NotABundle {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A content folder without a bundle.
+    #[error("{path:?} holds no content bundle (*.zst)")]
+    NoBundle {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An input that would have no effect.
+    #[error("{input} has no effect: {reason}")]
+    Unused {
+        /// The input.
+        input: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A folder that the system mounts on is something else.
+    #[error("the root file system lacks a folder to mount on")]
+    MountPoint(#[source] TreeError),
+    /// Kernel, initrd or boot loader.
+    #[error("the base image cannot boot")]
+    Find(#[from] FindError),
+    /// No architecture was given and the image names none that is known.
+    #[error("the base image does not say which architecture it is for ({found:?})")]
+    UnknownArchitecture {
+        /// What it says.
+        found: String,
+    },
+    /// The base image is for another machine than asked for.
+    #[error("the base image is for {found}, not for {wanted}")]
+    WrongArchitecture {
+        /// What the image says.
+        found: String,
+        /// What was asked for.
+        wanted: Architecture,
+    },
+    /// The label or the kernel arguments.
+    #[error("cannot write the boot menu")]
+    Menu(#[from] MenuError),
+    /// A boot loader that is no PE image.
+    #[error("boot loader {path} cannot be read")]
+    Pe {
+        /// Its path in the image.
+        path: String,
+        /// The cause.
+        source: PeError,
+    },
+    /// A boot loader for another machine.
+    #[error("boot loader {path} is for {found}, not for {wanted}")]
+    WrongMachine {
+        /// Its path in the image.
+        path: String,
+        /// What it is for.
+        found: String,
+        /// What the medium is for.
+        wanted: Architecture,
+    },
+    /// A file that has to be held in memory is larger than it can sensibly be.
+    #[error("{path} has {len} bytes; {limit} is the limit for a boot file")]
+    TooLarge {
+        /// Its path in the image.
+        path: String,
+        /// Its length in bytes.
+        len: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The BIOS boot image.
+    #[error("cannot assemble the BIOS boot image")]
+    Grub(#[from] GrubError),
+    /// The EFI system partition.
+    #[error("cannot make the EFI system partition")]
+    Fat(#[from] fat::PlanError),
+    /// The EFI system partition on its way out.
+    #[error("cannot write the EFI system partition")]
+    FatEmit(#[from] fat::EmitError),
+    /// The squashfs.
+    #[error("cannot write the root file system")]
+    Squashfs(#[source] WriteError),
+    /// The ISO.
+    #[error("cannot write the ISO")]
+    Iso(#[source] iso9660::WriteError),
+    /// Contents on their way into the squashfs.
+    #[error("cannot write the root file system")]
+    Content(#[source] ContentError),
+    /// The output.
+    #[error("cannot write the output")]
+    Write(#[from] io::Error),
+    /// The output's file.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The observer asked to stop.
+    #[error("stopped; nothing was written")]
+    Cancelled,
+}
+
+impl From<ReadError> for RecipeError {
+    fn from(error: ReadError) -> Self {
+        Self::Input(Box::new(error))
+    }
+}

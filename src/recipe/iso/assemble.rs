@@ -1,0 +1,230 @@
+//! Writes a prepared ISO.
+
+use std::collections::BTreeMap;
+use std::io::{Seek, Write};
+
+use bootwright_boot::PartitionTable;
+use bootwright_boot::grub::{self, GrubFiles};
+use bootwright_boot::iso9660::{self, BiosBoot, Boot, EfiBoot, Hybrid};
+use bootwright_boot::loaders::{CHAIN, chain_paths};
+use bootwright_image::{Blob, FileTree, InodeId, Metadata, Observer, Phase, Timestamp, deliver};
+use bootwright_partitions::fat;
+use bootwright_squashfs as squashfs;
+
+use super::boot_files::{BiosImage, BootFiles, Places};
+use super::tee::{Tap, Taps, Tee};
+use super::{IsoReport, PreparedIso};
+use crate::recipe::{RecipeError, Root};
+
+/// Where the EFI system partition begins: a multiple of this, as partitioning tools expect.
+const ESP_ALIGN: u64 = 1 << 20;
+/// Label of the EFI system partition's file system.
+const ESP_LABEL: &str = "EFI_LIVE";
+/// Where GRUB, started by BIOS, finds its menu and modules.
+const BIOS_PREFIX: &str = "/boot/grub2";
+/// Sectors that BIOS loads of the El Torito image; it loads the rest itself.
+const BIOS_LOAD_SECTORS: u16 = 4;
+
+/// Contents by inode of the root file system.
+type Kept = BTreeMap<InodeId, Vec<u8>>;
+
+pub(super) fn write<W: Write + Seek>(
+    prepared: PreparedIso<'_>,
+    output: W,
+    observer: &dyn Observer,
+) -> Result<IsoReport, RecipeError> {
+    let PreparedIso { recipe, root, boot, medium, places } = prepared;
+    if boot.bios.is_none() && boot.architecture == crate::recipe::Architecture::Amd64 {
+        observer.warn(format_args!(
+            "no GRUB for BIOS in the base image (/usr/lib/grub/i386-pc); the ISO boots on UEFI only"
+        ));
+    }
+    let placed = medium.placed();
+    let options = iso9660::Options {
+        volume_id: recipe.label.clone(),
+        system_id: String::new(),
+        volume_set_id: String::new(),
+        publisher: String::new(),
+        application: "BOOTWRIGHT".into(),
+        time: root.epoch,
+        rock_ridge: true,
+        joliet: true,
+        partition_view: true,
+    };
+    let mut iso =
+        iso9660::Writer::new(medium.into_tree(), options, output).map_err(RecipeError::Iso)?;
+    let options = squashfs::Options { time: root.epoch.clamp_to_u32(), ..recipe.squashfs.clone() };
+    let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, observer)?;
+
+    observer.begin(Phase::Write, None);
+    boot.check_loaders(&kept, observer)?;
+    for (file, place) in boot.efi.files.iter().zip(&places.loaders) {
+        set(&mut iso, *place, kept.get(&file.inode).cloned().unwrap_or_default())?;
+    }
+    let boot_code = bios(&boot, &places, &kept, &mut iso)?;
+    iso.write_contents(observer).map_err(RecipeError::Iso)?;
+    let seed = seed(&root, &summary, &recipe.label);
+    esp(&boot, &kept, root.epoch, &seed, places.esp, &mut iso)?;
+    let finished = iso
+        .finish(
+            &Boot {
+                bios: places.bios.map(|image| BiosBoot {
+                    image,
+                    load_sectors: BIOS_LOAD_SECTORS,
+                    boot_info_table: true,
+                    grub2_boot_info: true,
+                }),
+                efi: Some(EfiBoot { image: places.esp }),
+                hybrid: Some(Hybrid {
+                    boot_code,
+                    disk_signature: 0,
+                    table: PartitionTable::Gpt { seed },
+                }),
+            },
+            observer,
+        )
+        .map_err(RecipeError::Iso)?;
+    Ok(IsoReport {
+        inputs: root.inputs,
+        placed,
+        squashfs: summary,
+        bios: boot.bios.is_some(),
+        efi: true,
+        label: recipe.label.clone(),
+        len: finished.len,
+        sha256: [0; 32],
+    })
+}
+
+/// Streams the root file system into its place and picks up what boots on the way.
+fn stream<W: Write + Seek>(
+    root: &Root,
+    boot: &BootFiles,
+    places: &Places,
+    options: squashfs::Options,
+    iso: &mut iso9660::Writer<W>,
+    observer: &dyn Observer,
+) -> Result<(squashfs::Summary, Kept), RecipeError> {
+    let kernel = iso.place(places.kernel, boot.kernel_len).map_err(RecipeError::Iso)?;
+    let initrd = iso.place(places.initrd, boot.initrd_len).map_err(RecipeError::Iso)?;
+    let window = iso.begin_open(places.squashfs).map_err(RecipeError::Iso)?;
+    let mut writer = squashfs::Writer::new(&root.tree, options, window, observer)
+        .map_err(RecipeError::Squashfs)?;
+
+    let wanted = writer.wanted().to_vec();
+    // Equal files are delivered once, under one inode.
+    let delivered = |inode: InodeId| writer.delivered_as(inode).unwrap_or(inode);
+    let mut taps = Taps::new();
+    taps.add(delivered(boot.kernel.kernel), Tap::Place(kernel));
+    taps.add(delivered(boot.kernel.initrd), Tap::Place(initrd));
+    for (inode, _) in boot.small() {
+        taps.add(delivered(inode), Tap::Keep(inode, Vec::new()));
+    }
+
+    observer.begin(Phase::Compress, Some(writer.wanted_bytes()));
+    let mut tee = Tee::new(&mut writer, &mut taps);
+    deliver(&root.tree, &root.streams, wanted, &mut tee, observer).map_err(RecipeError::Content)?;
+    let summary = writer.finish().map_err(RecipeError::Squashfs)?;
+    observer.end(Phase::Compress);
+    iso.end_open(places.squashfs, summary.padded_len).map_err(RecipeError::Iso)?;
+    Ok((summary, taps.into_kept()))
+}
+
+/// Gives the BIOS boot image its content; returns the boot code for a hybrid medium.
+fn bios<W: Write + Seek>(
+    boot: &BootFiles,
+    places: &Places,
+    kept: &Kept,
+    iso: &mut iso9660::Writer<W>,
+) -> Result<Option<Vec<u8>>, RecipeError> {
+    let (Some(bios), Some(place)) = (&boot.bios, places.bios) else { return Ok(None) };
+    let content = |inode: InodeId| kept.get(&inode).cloned().unwrap_or_default();
+    let image = match &bios.image {
+        BiosImage::Given(path) => std::fs::read(path)
+            .map_err(|source| RecipeError::Read { path: path.clone(), source })?,
+        BiosImage::Ready(inode, _) => content(*inode),
+        BiosImage::Parts(parts) => {
+            let folder = parts.iter().map(|(name, inode, _)| (name.clone(), content(*inode)));
+            let files = GrubFiles::from_folder(folder.collect())?;
+            grub::core_image(&files, BIOS_PREFIX, &grub::default_modules(&files)?, None)?
+        }
+    };
+    set(iso, place, image)?;
+    let boot_code = bios.hybrid.as_ref().map(|(inode, _)| content(*inode));
+    if let (Some(place), Some(code)) = (places.hybrid, &boot_code) {
+        set(iso, place, code.clone())?;
+    }
+    Ok(boot_code)
+}
+
+/// Makes the EFI system partition and puts it at the end.
+fn esp<W: Write + Seek>(
+    boot: &BootFiles,
+    kept: &Kept,
+    time: Timestamp,
+    seed: &[u8; 32],
+    place: InodeId,
+    iso: &mut iso9660::Writer<W>,
+) -> Result<(), RecipeError> {
+    let tree = esp_tree(boot, kept, time)?;
+    let volume_id = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]);
+    let options = fat::Options {
+        label: ESP_LABEL.into(),
+        volume_id: Some(volume_id),
+        time,
+        ..fat::Options::default()
+    };
+    let plan = fat::Plan::new(&tree, &options)?;
+    let mut window = iso.place_aligned(place, plan.len(), ESP_ALIGN).map_err(RecipeError::Iso)?;
+    plan.emit(&mut window)?;
+    Ok(())
+}
+
+fn esp_tree(boot: &BootFiles, kept: &Kept, time: Timestamp) -> Result<FileTree, RecipeError> {
+    let folder = Metadata { mtime: time, ..Metadata::directory(0o755) };
+    let file = Metadata { mtime: time, ..Metadata::file(0o644) };
+    let mut tree = FileTree::new(folder.clone());
+    let mut put = |path: &str, blob: Blob| {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = tree.add_directories(parent.as_bytes(), &folder)?;
+        tree.add_file(parent, name.as_bytes(), file.clone(), blob).map(|_| ())
+    };
+    let mut all = || {
+        for loader in &boot.efi.files {
+            let bytes = kept.get(&loader.inode).map(Vec::as_slice).unwrap_or_default();
+            put(&format!("EFI/BOOT/{}", loader.name), bytes.into())?;
+        }
+        for path in chain_paths(&boot.efi.vendors) {
+            put(&path, CHAIN.into())?;
+        }
+        Ok(())
+    };
+    let place = |source| RecipeError::Place { path: "in the EFI system partition".into(), source };
+    all().map_err(place)?;
+    Ok(tree)
+}
+
+fn set<W: Write + Seek>(
+    iso: &mut iso9660::Writer<W>,
+    place: InodeId,
+    bytes: Vec<u8>,
+) -> Result<(), RecipeError> {
+    iso.set_content(place, bytes.into()).map_err(RecipeError::Iso)
+}
+
+/// What GUIDs and serial numbers are derived from: equal inputs give equal ones, others differ.
+fn seed(root: &Root, squashfs: &squashfs::Summary, label: &str) -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    hash.update(b"bootwright iso 1\0");
+    for input in &root.inputs {
+        hash.update(input.digest.as_ref().map(ToString::to_string).unwrap_or_default());
+        hash.update([0]);
+    }
+    hash.update(label);
+    for number in [squashfs.bytes_used, squashfs.uncompressed, squashfs.inodes.into()] {
+        hash.update(number.to_le_bytes());
+    }
+    hash.update(root.epoch.0.to_le_bytes());
+    hash.finalize().into()
+}

@@ -1,0 +1,61 @@
+//! Recipes: the only place where formats meet.
+//!
+//! A recipe is a value that names every input. Preparing it reads and checks the inputs and
+//! decides what will be written; writing it streams the result into any `Write + Seek`.
+
+mod checksum;
+mod error;
+pub mod iso;
+mod root;
+pub mod squashfs;
+
+use std::fmt;
+
+pub use checksum::hex as checksum_hex;
+pub use error::RecipeError;
+pub use root::{Root, Source};
+
+/// A processor architecture that media are built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[non_exhaustive]
+pub enum Architecture {
+    /// x86-64.
+    #[value(alias = "x86_64")]
+    Amd64,
+    /// AArch64.
+    #[value(alias = "aarch64")]
+    Arm64,
+}
+
+impl Architecture {
+    /// The name that container images use.
+    #[must_use]
+    pub fn oci_name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// From the name that container images use.
+    #[must_use]
+    pub fn from_oci_name(name: &str) -> Option<Self> {
+        [Self::Amd64, Self::Arm64].into_iter().find(|known| known.oci_name() == name)
+    }
+
+    /// The architecture this program was built for, where it is one we know.
+    #[must_use]
+    pub fn host() -> Option<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Some(Self::Amd64),
+            "aarch64" => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.oci_name())
+    }
+}

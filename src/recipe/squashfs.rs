@@ -1,0 +1,54 @@
+//! A squashfs of an image's root file system.
+
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use bootwright_image::Observer;
+use bootwright_oci::InputSummary;
+use bootwright_squashfs::{Options, Summary};
+
+use super::{RecipeError, Root, Source};
+use crate::output::Staged;
+
+/// What was made.
+#[derive(Debug)]
+pub struct SquashfsReport {
+    /// What went in.
+    pub inputs: Vec<InputSummary>,
+    /// The image.
+    pub squashfs: Summary,
+}
+
+/// Writes the squashfs of `source` to `output`, whose position zero is byte zero of the image.
+/// The superblock's time is the source's epoch, whatever `options` say.
+///
+/// # Errors
+/// [`RecipeError`].
+pub fn write<W: Write + Seek>(
+    source: &Source,
+    options: &Options,
+    output: W,
+    observer: &dyn Observer,
+) -> Result<SquashfsReport, RecipeError> {
+    let root = Root::load(source, observer)?;
+    let options = Options { time: root.epoch.clamp_to_u32(), ..options.clone() };
+    let squashfs = bootwright_squashfs::write(&root.tree, &root.streams, options, output, observer)
+        .map_err(RecipeError::Squashfs)?;
+    Ok(SquashfsReport { inputs: root.inputs, squashfs })
+}
+
+/// Writes the squashfs to a file, which appears when it is complete.
+///
+/// # Errors
+/// [`RecipeError`].
+pub fn write_file(
+    source: &Source,
+    options: &Options,
+    target: &Path,
+    observer: &dyn Observer,
+) -> Result<SquashfsReport, RecipeError> {
+    let staged = Staged::new(target)?;
+    let report = write(source, options, staged.file(), observer)?;
+    staged.publish()?;
+    Ok(report)
+}
