@@ -20,7 +20,9 @@ impl Result {
 }
 
 /// A column: its heading, and how to take it from a run in the heading's unit.
-const COLUMNS: [(&str, fn(&Cost) -> f64); 6] = [
+type Column = (&'static str, fn(&Cost) -> f64);
+
+const COLUMNS: [Column; 6] = [
     ("wall s", |cost| cost.wall),
     ("cpu s", |cost| cost.cpu),
     ("peak MiB", |cost| mebibytes(cost.memory)),

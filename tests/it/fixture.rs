@@ -44,7 +44,11 @@ fn cached(base: &Path) -> PathBuf {
     let lock = File::create(root.join("lock")).unwrap();
     lock.lock().unwrap();
 
-    let key = format!("{}-{}", &sha256(Path::new(BOOTWRIGHT))[..16], &sha256(&base.join("index.json"))[..16]);
+    let key = format!(
+        "{}-{}",
+        &sha256(Path::new(BOOTWRIGHT))[..16],
+        &sha256(&base.join("index.json"))[..16]
+    );
     let folder = root.join(&key);
     let iso = folder.join(format!("{NAME}.iso"));
     if iso.is_file() {

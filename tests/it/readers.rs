@@ -54,7 +54,12 @@ fn rootfs_squashfs(iso: &Path, into: &Path) -> PathBuf {
 
 fn extract(iso: &Path, path: &str, into: &Path) -> PathBuf {
     let file = into.join(path.rsplit('/').next().unwrap());
-    run(tool("xorriso").args(["-osirrox", "on", "-indev"]).arg(iso).arg("-extract").arg(path).arg(&file));
+    run(tool("xorriso")
+        .args(["-osirrox", "on", "-indev"])
+        .arg(iso)
+        .arg("-extract")
+        .arg(path)
+        .arg(&file));
     file
 }
 

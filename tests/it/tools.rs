@@ -13,6 +13,7 @@ const ALSO: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// A line that the test harness does not capture; a failure where skipping is forbidden.
 pub(crate) fn skip(reason: &str) {
     assert!(!in_ci(), "{reason}, and continuous integration may not skip");
+    #[expect(clippy::explicit_write, reason = "the harness captures what eprintln! prints")]
     writeln!(std::io::stderr(), "SKIPPED: {reason}").unwrap();
 }
 
@@ -38,7 +39,10 @@ macro_rules! require_root {
 }
 pub(crate) use require_root;
 
-#[expect(clippy::disallowed_methods, reason = "tests are told by the environment that they may not skip")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment that they may not skip"
+)]
 fn in_ci() -> bool {
     std::env::var_os("CI").is_some()
 }
