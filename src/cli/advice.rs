@@ -10,8 +10,6 @@ pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<RecipeError>() {
             for_recipe(error)
-        } else if let Some(error) = cause.downcast_ref::<OutputError>() {
-            for_output(error)
         } else {
             cause.downcast_ref::<std::io::Error>().and_then(|error| for_io(error.kind()))
         }
@@ -20,6 +18,8 @@ pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
 
 fn for_recipe(error: &RecipeError) -> Option<&'static str> {
     Some(match error {
+        RecipeError::Output(error) => return for_output(error),
+        RecipeError::Write(error) => return for_io(error.kind()),
         RecipeError::Find(_) => {
             "install the missing package in the base image, for example on Debian: \
              linux-image-amd64 dracut shim-signed grub-efi-amd64-signed grub-pc-bin"
