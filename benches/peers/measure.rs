@@ -77,9 +77,7 @@ impl Accounts {
         let [user, system] = [13, 14].map(|index| parse(fields[index]));
         let io = fs::read_to_string("/proc/self/io").expect("the kernel accounts for I/O");
         let field = |name: &str| {
-            io.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-                .map_or(0, parse)
+            io.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map_or(0, parse)
         };
         Self {
             cpu: seconds(user + system),

@@ -109,7 +109,13 @@ pub(crate) fn boot(iso: &Path, firmware: Firmware, medium: Medium, lines: &[&str
 struct Machine(Child);
 
 impl Machine {
-    fn start(iso: &Path, firmware: Firmware, medium: Medium, folder: &Path, console: &Path) -> Self {
+    fn start(
+        iso: &Path,
+        firmware: Firmware,
+        medium: Medium,
+        folder: &Path,
+        console: &Path,
+    ) -> Self {
         let needs = firmware.needs();
         let mut command = tool(needs[0]);
         command.args(["-nodefaults", "-no-reboot", "-display", "none"]);

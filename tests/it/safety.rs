@@ -15,8 +15,11 @@ use crate::tools::{names, printed, require, require_root, run, sha256, tool};
 fn stopped_by(signal: Signal) {
     let Some(base) = base_image() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut build =
-        build_iso(&base, folder.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut build = build_iso(&base, folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let started = Instant::now();
     while written(folder.path()) < 4 << 20 {
         assert!(build.try_wait().unwrap().is_none(), "ended before it had written 4 MiB");

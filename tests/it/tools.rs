@@ -38,7 +38,10 @@ macro_rules! require_root {
 }
 pub(crate) use require_root;
 
-#[expect(clippy::disallowed_methods, reason = "tests are told by the environment that they may not skip")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment that they may not skip"
+)]
 fn in_ci() -> bool {
     std::env::var_os("CI").is_some()
 }

@@ -99,7 +99,13 @@ pub(crate) fn assert_same(
         .filter(|path| left.1.get(*path) != right.1.get(*path))
         .map(|path| {
             let name = String::from_utf8_lossy(path.as_os_str().as_bytes());
-            format!("{name}\n  {}: {:?}\n  {}: {:?}", left.0, left.1.get(path), right.0, right.1.get(path))
+            format!(
+                "{name}\n  {}: {:?}\n  {}: {:?}",
+                left.0,
+                left.1.get(path),
+                right.0,
+                right.1.get(path)
+            )
         })
         .collect();
     assert!(
