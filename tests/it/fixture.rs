@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::tools::{names, run, sha256, skip};
+use crate::tools::{names, run, sha256, skip, tool};
 
 /// The program under test.
 pub(crate) const BOOTWRIGHT: &str = env!("CARGO_BIN_EXE_bootwright");
@@ -38,11 +38,29 @@ pub(crate) fn quickstart_iso() -> Option<&'static Path> {
     ISO.get_or_init(|| base_image().map(|base| cached(&base))).as_deref()
 }
 
-/// Built under a lock and renamed when complete, so that test processes can share it.
 fn cached(base: &Path) -> PathBuf {
-    let root = kept("quickstart");
+    let key = format!(
+        "{}-{}",
+        short_digest(Path::new(BOOTWRIGHT)),
+        short_digest(&base.join("index.json"))
+    );
+    made_once("quickstart", &key, |folder| {
+        run(&mut build_iso(base, folder));
+    })
+    .join(format!("{NAME}.iso"))
+}
+
+fn short_digest(path: &Path) -> String {
+    sha256(path)[..16].to_owned()
+}
+
+/// A kept folder that `make` fills once for each key: under a lock and renamed when complete, so
+/// that test processes can share it. Those of other keys are deleted.
+fn made_once(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let root = kept(name);
     let lock = File::create(root.join("lock")).unwrap();
     lock.lock().unwrap();
+<<<<<<< HEAD
 
     let key = format!(
         "{}-{}",
@@ -53,15 +71,20 @@ fn cached(base: &Path) -> PathBuf {
     let iso = folder.join(format!("{NAME}.iso"));
     if iso.is_file() {
         return iso;
+=======
+    let folder = root.join(key);
+    if folder.is_dir() {
+        return folder;
+>>>>>>> demo
     }
     for old in names(&root).iter().filter(|name| *name != "lock") {
         fs::remove_dir_all(root.join(old)).unwrap();
     }
-    let building = root.join("building");
-    fs::create_dir(&building).unwrap();
-    run(&mut build_iso(base, &building));
-    fs::rename(building, folder).unwrap();
-    iso
+    let making = root.join("making");
+    fs::create_dir(&making).unwrap();
+    make(&making);
+    fs::rename(making, &folder).unwrap();
+    folder
 }
 
 /// The quickstart's command line, with another output folder.
@@ -77,11 +100,10 @@ pub(crate) fn iso_named(base: &Path, output: &Path, name: &str) -> Command {
 }
 
 /// The base image's root file system, unpacked by umoci: an independent reading of the layers.
-pub(crate) fn umoci_rootfs(base: &Path, into: &Path) -> PathBuf {
-    let bundle = into.join("bundle");
-    run(crate::tools::tool("umoci")
-        .args(["unpack", "--image"])
-        .arg(format!("{}:latest", base.display()))
-        .arg(&bundle));
-    bundle.join("rootfs")
+pub(crate) fn umoci_rootfs(base: &Path) -> PathBuf {
+    made_once("umoci", &short_digest(&base.join("index.json")), |folder| {
+        let image = format!("{}:latest", base.display());
+        run(tool("umoci").args(["unpack", "--image", &image]).arg(folder.join("bundle")));
+    })
+    .join("bundle/rootfs")
 }

@@ -28,7 +28,7 @@ fn taken_out(reader: &str, iso: &Path, into: &Path) -> BTreeMap<PathBuf, String>
         _ => command.args(["x", "-bd", "-y"]).arg(format!("-o{}", into.display())).arg(iso),
     };
     run(&mut command);
-    // 7z shows what the boot catalog points to as files of its own; xorriso extracts modes too.
+    // 7z shows what the boot catalog points to as files of its own.
     let mut files = BTreeMap::new();
     let mut folders = vec![into.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -166,7 +166,7 @@ fn the_esp_is_one_clean_fat_with_the_images_boot_loaders() {
     let esp = extract(iso, "/boot/uefi.img", folder.path());
     run(tool("fsck.fat").arg("-n").arg(&esp));
 
-    let rootfs = umoci_rootfs(&base, folder.path());
+    let rootfs = umoci_rootfs(&base);
     let loaders = [
         ("EFI/BOOT/bootx64.efi", "usr/lib/shim/shimx64.efi.signed"),
         ("EFI/BOOT/grubx64.efi", "usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed"),
@@ -211,8 +211,11 @@ fn the_squashfs_holds_what_umoci_unpacks() {
     let squashfs = rootfs_squashfs(iso, folder.path());
     let unpacked = folder.path().join("unsquashfs");
     run(tool("unsquashfs").args(["-no-progress", "-quiet", "-d"]).arg(&unpacked).arg(&squashfs));
-    let ours = walk(&unpacked);
-    let theirs = walk(&umoci_rootfs(&base, folder.path()));
+    let mut ours = walk(&unpacked);
+    let theirs = walk(&umoci_rootfs(&base));
+    // The one folder to mount on that this base image lacks.
+    assert!(!theirs.contains_key(Path::new("oem")));
+    assert_eq!(ours.remove(Path::new("oem")).map(|added| (added.kind, added.mode)), Some(('d', 0o755)));
     assert!(theirs.len() > 10_000, "only {} files in the base image", theirs.len());
     assert!(theirs.values().any(|entry| !entry.xattrs.is_empty()), "no file capability");
     assert!(theirs.values().any(|entry| entry.links > 1), "no hard link");

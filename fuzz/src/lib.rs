@@ -1,0 +1,39 @@
+//! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
+
+pub mod seeds;
+
+/// A function that takes any bytes and panics when an invariant is broken.
+pub struct Target {
+    /// As under `fuzz_targets/`.
+    pub name: &'static str,
+    /// The crate's function.
+    pub run: fn(&[u8]),
+    /// Sound inputs.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Makes checksums right again, so that changes get past them.
+    pub repair: fn(&mut [u8]),
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {
+    Target { name, run, seeds, repair: |_| {} }
+}
+
+/// All of them.
+pub const TARGETS: [Target; 10] = [
+    Target {
+        repair: seeds::repair_tar,
+        ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
+    },
+    Target {
+        repair: seeds::repair_tar,
+        ..target("oci_layer_merge", bootwright_oci::fuzzing::layer_merge, seeds::layers)
+    },
+    target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
+    target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),
+    target("boot_iso_reader", bootwright_boot::fuzzing::iso9660, seeds::isos),
+    target("boot_catalog", bootwright_boot::fuzzing::boot_catalog, seeds::catalogs),
+    target("partitions_gpt", bootwright_partitions::fuzzing::gpt_read, seeds::disks),
+    target("partitions_mbr", bootwright_partitions::fuzzing::mbr_read, seeds::disks),
+    target("partitions_fat", bootwright_partitions::fuzzing::fat_read, seeds::fats),
+    target("uki_pe", bootwright_uki::fuzzing::pe, seeds::executables),
+];
