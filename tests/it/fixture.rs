@@ -60,22 +60,9 @@ fn made_once(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let root = kept(name);
     let lock = File::create(root.join("lock")).unwrap();
     lock.lock().unwrap();
-<<<<<<< HEAD
-
-    let key = format!(
-        "{}-{}",
-        &sha256(Path::new(BOOTWRIGHT))[..16],
-        &sha256(&base.join("index.json"))[..16]
-    );
-    let folder = root.join(&key);
-    let iso = folder.join(format!("{NAME}.iso"));
-    if iso.is_file() {
-        return iso;
-=======
     let folder = root.join(key);
     if folder.is_dir() {
         return folder;
->>>>>>> demo
     }
     for old in names(&root).iter().filter(|name| *name != "lock") {
         fs::remove_dir_all(root.join(old)).unwrap();

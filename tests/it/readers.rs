@@ -215,7 +215,10 @@ fn the_squashfs_holds_what_umoci_unpacks() {
     let theirs = walk(&umoci_rootfs(&base));
     // The one folder to mount on that this base image lacks.
     assert!(!theirs.contains_key(Path::new("oem")));
-    assert_eq!(ours.remove(Path::new("oem")).map(|added| (added.kind, added.mode)), Some(('d', 0o755)));
+    assert_eq!(
+        ours.remove(Path::new("oem")).map(|added| (added.kind, added.mode)),
+        Some(('d', 0o755))
+    );
     assert!(theirs.len() > 10_000, "only {} files in the base image", theirs.len());
     assert!(theirs.values().any(|entry| !entry.xattrs.is_empty()), "no file capability");
     assert!(theirs.values().any(|entry| entry.links > 1), "no hard link");
