@@ -162,6 +162,45 @@ pub enum RecipeError {
 
 impl From<ReadError> for RecipeError {
     fn from(error: ReadError) -> Self {
-        Self::Input(Box::new(error))
+        match error {
+            ReadError::Cancelled => Self::Cancelled,
+            error => Self::Input(Box::new(error)),
+        }
+    }
+}
+
+impl From<WriteError> for RecipeError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Cancelled => Self::Cancelled,
+            error => Self::Squashfs(error),
+        }
+    }
+}
+
+impl From<iso9660::WriteError> for RecipeError {
+    fn from(error: iso9660::WriteError) -> Self {
+        match error {
+            iso9660::WriteError::Cancelled => Self::Cancelled,
+            error => Self::Iso(error),
+        }
+    }
+}
+
+/// The error of whoever failed, be it the source or the squashfs behind the sink.
+impl From<ContentError> for RecipeError {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Cancelled => Self::Cancelled,
+            ContentError::Sink(cause) => match cause.downcast::<WriteError>() {
+                Ok(error) => (*error).into(),
+                Err(cause) => Self::Content(ContentError::Sink(cause)),
+            },
+            ContentError::Source(cause) => match cause.downcast::<ReadError>() {
+                Ok(error) => (*error).into(),
+                Err(cause) => Self::Content(ContentError::Source(cause)),
+            },
+            error => Self::Content(error),
+        }
     }
 }

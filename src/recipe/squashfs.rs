@@ -32,8 +32,8 @@ pub fn write<W: Write + Seek>(
 ) -> Result<SquashfsReport, RecipeError> {
     let root = Root::load(source, observer)?;
     let options = Options { time: root.epoch.clamp_to_u32(), ..options.clone() };
-    let squashfs = bootwright_squashfs::write(&root.tree, &root.streams, options, output, observer)
-        .map_err(RecipeError::Squashfs)?;
+    let squashfs =
+        bootwright_squashfs::write(&root.tree, &root.streams, options, output, observer)?;
     Ok(SquashfsReport { inputs: root.inputs, squashfs })
 }
 

@@ -9,6 +9,7 @@ mod arm64;
 mod boot;
 mod determinism;
 mod fixture;
+mod library;
 mod machine;
 mod readers;
 mod safety;

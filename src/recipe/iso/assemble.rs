@@ -51,8 +51,7 @@ pub(super) fn write<W: Write + Seek>(
         joliet: true,
         partition_view: true,
     };
-    let mut iso =
-        iso9660::Writer::new(medium.into_tree(), options, output).map_err(RecipeError::Iso)?;
+    let mut iso = iso9660::Writer::new(medium.into_tree(), options, output)?;
     let options = squashfs::Options { time: root.epoch.clamp_to_u32(), ..recipe.squashfs.clone() };
     let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, observer)?;
 
@@ -62,28 +61,26 @@ pub(super) fn write<W: Write + Seek>(
         set(&mut iso, *place, kept.get(&file.inode).cloned().unwrap_or_default())?;
     }
     let boot_code = bios(&boot, &places, &kept, &mut iso)?;
-    iso.write_contents(observer).map_err(RecipeError::Iso)?;
+    iso.write_contents(observer)?;
     let seed = seed(&root, &summary, &recipe.label);
     esp(&boot, &kept, root.epoch, &seed, places.esp, &mut iso)?;
-    let finished = iso
-        .finish(
-            &Boot {
-                bios: places.bios.map(|image| BiosBoot {
-                    image,
-                    load_sectors: BIOS_LOAD_SECTORS,
-                    boot_info_table: true,
-                    grub2_boot_info: true,
-                }),
-                efi: Some(EfiBoot { image: places.esp }),
-                hybrid: Some(Hybrid {
-                    boot_code,
-                    disk_signature: 0,
-                    table: PartitionTable::Gpt { seed },
-                }),
-            },
-            observer,
-        )
-        .map_err(RecipeError::Iso)?;
+    let finished = iso.finish(
+        &Boot {
+            bios: places.bios.map(|image| BiosBoot {
+                image,
+                load_sectors: BIOS_LOAD_SECTORS,
+                boot_info_table: true,
+                grub2_boot_info: true,
+            }),
+            efi: Some(EfiBoot { image: places.esp }),
+            hybrid: Some(Hybrid {
+                boot_code,
+                disk_signature: 0,
+                table: PartitionTable::Gpt { seed },
+            }),
+        },
+        observer,
+    )?;
     Ok(IsoReport {
         inputs: root.inputs,
         placed,
@@ -105,11 +102,10 @@ fn stream<W: Write + Seek>(
     iso: &mut iso9660::Writer<W>,
     observer: &dyn Observer,
 ) -> Result<(squashfs::Summary, Kept), RecipeError> {
-    let kernel = iso.place(places.kernel, boot.kernel_len).map_err(RecipeError::Iso)?;
-    let initrd = iso.place(places.initrd, boot.initrd_len).map_err(RecipeError::Iso)?;
-    let window = iso.begin_open(places.squashfs).map_err(RecipeError::Iso)?;
-    let mut writer = squashfs::Writer::new(&root.tree, options, window, observer)
-        .map_err(RecipeError::Squashfs)?;
+    let kernel = iso.place(places.kernel, boot.kernel_len)?;
+    let initrd = iso.place(places.initrd, boot.initrd_len)?;
+    let window = iso.begin_open(places.squashfs)?;
+    let mut writer = squashfs::Writer::new(&root.tree, options, window, observer)?;
 
     let wanted = writer.wanted().to_vec();
     // Equal files are delivered once, under one inode.
@@ -123,10 +119,10 @@ fn stream<W: Write + Seek>(
 
     observer.begin(Phase::Compress, Some(writer.wanted_bytes()));
     let mut tee = Tee::new(&mut writer, &mut taps);
-    deliver(&root.tree, &root.streams, wanted, &mut tee, observer).map_err(RecipeError::Content)?;
-    let summary = writer.finish().map_err(RecipeError::Squashfs)?;
+    deliver(&root.tree, &root.streams, wanted, &mut tee, observer)?;
+    let summary = writer.finish()?;
     observer.end(Phase::Compress);
-    iso.end_open(places.squashfs, summary.padded_len).map_err(RecipeError::Iso)?;
+    iso.end_open(places.squashfs, summary.padded_len)?;
     Ok((summary, taps.into_kept()))
 }
 
@@ -175,7 +171,7 @@ fn esp<W: Write + Seek>(
         ..fat::Options::default()
     };
     let plan = fat::Plan::new(&tree, &options)?;
-    let mut window = iso.place_aligned(place, plan.len(), ESP_ALIGN).map_err(RecipeError::Iso)?;
+    let mut window = iso.place_aligned(place, plan.len(), ESP_ALIGN)?;
     plan.emit(&mut window)?;
     Ok(())
 }
@@ -209,7 +205,7 @@ fn set<W: Write + Seek>(
     place: InodeId,
     bytes: Vec<u8>,
 ) -> Result<(), RecipeError> {
-    iso.set_content(place, bytes.into()).map_err(RecipeError::Iso)
+    Ok(iso.set_content(place, bytes.into())?)
 }
 
 /// What GUIDs and serial numbers are derived from: equal inputs give equal ones, others differ.
