@@ -18,6 +18,20 @@
 //! | [`boot`] | ISO 9660, El Torito, hybrid partition tables, GRUB images, boot-loader discovery |
 //! | [`partitions`] | GPT, MBR, FAT |
 //! | [`uki`] | PE images |
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use bootwright::image::Silent;
+//! use bootwright::oci::Reference;
+//! use bootwright::recipe::{Source, iso::IsoRecipe};
+//!
+//! let base: Reference = "oci:build/base-image".parse()?;
+//! let recipe = IsoRecipe { user_data: Some("user-data".into()), ..IsoRecipe::new(Source::new(base)) };
+//! let report = recipe.write_file(Path::new("build"), "installer", &Silent)?;
+//! println!("{} bytes", report.len);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub use bootwright_boot as boot;
 pub use bootwright_image as image;

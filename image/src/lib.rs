@@ -32,20 +32,21 @@
 mod blob;
 mod canvas;
 mod deliver;
+mod inode;
 mod observer;
 mod pool;
 mod sink;
+mod timestamp;
 mod tree;
-mod units;
+mod walk;
 
 pub use blob::{Blob, BlobReader, Digest, Origin, StreamKey};
 pub use canvas::{Canvas, Window};
 pub use deliver::{BoxError, ContentError, ContentSink, Streams, Wanted, collect, deliver};
+pub use inode::{Device, Directory, Inode, InodeId, Kind, Metadata, Xattrs};
 pub use observer::{Observer, Phase, Silent};
 pub use pool::{Pool, WorkerLost};
 pub use sink::{EmitError, Region, Sink};
-pub use tree::{
-    Device, Directory, FileTree, Inode, InodeId, Kind, Metadata, NAME_MAX, ResolveError,
-    SYMLINK_MAX, TreeError, Walk, Walked, Xattrs,
-};
-pub use units::{Lba, Timestamp, align_up};
+pub use timestamp::Timestamp;
+pub use tree::{FileTree, NAME_MAX, ResolveError, SYMLINK_MAX, TreeError};
+pub use walk::{Walk, Walked};

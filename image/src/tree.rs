@@ -1,9 +1,8 @@
 //! A POSIX file tree in memory: names, metadata, hard links; contents stay references.
 
 use std::collections::{BTreeMap, btree_map};
-use std::sync::Arc;
 
-use crate::{Blob, Timestamp};
+use crate::{Blob, Directory, Inode, InodeId, Kind, Metadata, Walk};
 
 /// The longest name of a directory entry, in bytes (Linux's `NAME_MAX`).
 pub const NAME_MAX: usize = 255;
@@ -11,186 +10,6 @@ pub const NAME_MAX: usize = 255;
 pub const SYMLINK_MAX: usize = 4095;
 /// Links followed before a path counts as a loop (Linux's limit).
 const LINKS_MAX: usize = 40;
-
-/// An inode of one [`FileTree`]. Ids are handed out in order of creation and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InodeId(u32);
-
-impl InodeId {
-    /// The id as an index below [`FileTree::capacity`], for tables beside the tree.
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Extended attributes by full name (`security.capability`), values byte for byte. Empty costs
-/// nothing; clones share.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Xattrs(Option<Arc<XattrMap>>);
-
-type XattrMap = BTreeMap<Box<[u8]>, Box<[u8]>>;
-
-impl Xattrs {
-    /// Sets one attribute and returns its former value.
-    pub fn insert(&mut self, name: &[u8], value: &[u8]) -> Option<Box<[u8]>> {
-        Arc::make_mut(self.0.get_or_insert_default()).insert(name.into(), value.into())
-    }
-
-    /// Removes one attribute and returns its value.
-    pub fn remove(&mut self, name: &[u8]) -> Option<Box<[u8]>> {
-        let map = self.0.as_mut()?;
-        let old = Arc::make_mut(map).remove(name);
-        if map.is_empty() {
-            self.0 = None;
-        }
-        old
-    }
-
-    /// The attributes, sorted by the bytes of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().flat_map(|map| map.iter().map(|(name, value)| (&**name, &**value)))
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-/// What an inode carries beside its kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata {
-    /// Permission bits with setuid, setgid and sticky; at most `0o7777`.
-    pub mode: u16,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Time of the last modification.
-    pub mtime: Timestamp,
-    /// Extended attributes.
-    pub xattrs: Xattrs,
-}
-
-impl Metadata {
-    /// Owner and group 0, time 0, no attributes.
-    #[must_use]
-    pub fn file(mode: u16) -> Self {
-        Self { mode, ..Self::default() }
-    }
-
-    /// The same as [`file`](Self::file), where the name reads better for a directory.
-    #[must_use]
-    pub fn directory(mode: u16) -> Self {
-        Self::file(mode)
-    }
-}
-
-/// Numbers of a device node: major up to 4095, minor up to 1048575.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Which driver.
-    pub major: u32,
-    /// Which device of the driver.
-    pub minor: u32,
-}
-
-/// A directory's entries, sorted by the bytes of their names.
-#[derive(Clone, Debug)]
-pub struct Directory {
-    entries: BTreeMap<Box<[u8]>, InodeId>,
-    parent: InodeId,
-}
-
-impl Directory {
-    /// Name and inode of each entry, in order of names.
-    pub fn iter(&self) -> Entries<'_> {
-        self.entries.iter()
-    }
-
-    /// Number of entries.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether it has no entries.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The directory this one lies in; the root is its own parent.
-    #[must_use]
-    pub fn parent(&self) -> InodeId {
-        self.parent
-    }
-}
-
-/// See [`Directory::iter`].
-type Entries<'a> = btree_map::Iter<'a, Box<[u8]>, InodeId>;
-
-/// What an inode is.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    /// A directory.
-    Directory(Directory),
-    /// A regular file.
-    File(Blob),
-    /// A symbolic link and its target: 1 to [`SYMLINK_MAX`] bytes without NUL.
-    Symlink(Box<[u8]>),
-    /// A character device.
-    CharDevice(Device),
-    /// A block device.
-    BlockDevice(Device),
-    /// A named pipe.
-    Fifo,
-    /// A socket.
-    Socket,
-}
-
-/// An inode: metadata, kind and the number of names it has.
-#[derive(Clone, Debug)]
-pub struct Inode {
-    /// Owner, mode, time, extended attributes.
-    pub metadata: Metadata,
-    kind: Kind,
-    names: u32,
-}
-
-impl Inode {
-    /// What it is.
-    #[must_use]
-    pub fn kind(&self) -> &Kind {
-        &self.kind
-    }
-
-    /// The names that lead to it: 1 for a directory, 0 once it was removed.
-    #[must_use]
-    pub fn names(&self) -> u32 {
-        self.names
-    }
-
-    /// The directory it is, if it is one.
-    #[must_use]
-    pub fn as_directory(&self) -> Option<&Directory> {
-        match &self.kind {
-            Kind::Directory(directory) => Some(directory),
-            _ => None,
-        }
-    }
-
-    /// The content, if it is a regular file.
-    #[must_use]
-    pub fn as_file(&self) -> Option<&Blob> {
-        match &self.kind {
-            Kind::File(blob) => Some(blob),
-            _ => None,
-        }
-    }
-}
 
 /// Why a change of a tree was refused. Names are shown with escapes for bytes that do not print.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -502,47 +321,6 @@ impl FileTree {
     }
 }
 
-/// Iterator of [`FileTree::walk`].
-#[derive(Clone, Debug)]
-pub struct Walk<'a> {
-    tree: &'a FileTree,
-    /// For each open directory the length of its path and what is left of its entries.
-    stack: Vec<(usize, Entries<'a>)>,
-    path: Vec<u8>,
-}
-
-/// One name found by [`FileTree::walk`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Walked {
-    /// The path from the root, without a leading slash.
-    pub path: Vec<u8>,
-    /// The inode.
-    pub id: InodeId,
-}
-
-impl Iterator for Walk<'_> {
-    type Item = Walked;
-
-    fn next(&mut self) -> Option<Walked> {
-        loop {
-            let (len, entries) = self.stack.last_mut()?;
-            self.path.truncate(*len);
-            let Some((name, &id)) = entries.next() else {
-                self.stack.pop();
-                continue;
-            };
-            if !self.path.is_empty() {
-                self.path.push(b'/');
-            }
-            self.path.extend_from_slice(name);
-            if let Some(directory) = self.tree.inode(id).as_directory() {
-                self.stack.push((self.path.len(), directory.iter()));
-            }
-            return Some(Walked { path: self.path.clone(), id });
-        }
-    }
-}
-
 /// The components of a path, without empty ones and `.`.
 fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."))
@@ -667,19 +445,5 @@ mod tests {
         let so = tree.lookup(b"usr/lib/a.so").unwrap();
         let error = tree.add_file(so, b"x", Metadata::default(), "".into()).unwrap_err();
         assert_eq!(error.to_string(), r#""x" cannot go there: its parent is not a directory"#);
-    }
-
-    #[test]
-    fn xattrs_are_sorted_and_empty_again_after_the_last_is_removed() {
-        let mut xattrs = Xattrs::default();
-        assert_eq!(xattrs.insert(b"user.b", b"2"), None);
-        assert_eq!(xattrs.insert(b"user.a", b"\0\xff"), None);
-        let shared = xattrs.clone();
-        assert_eq!(xattrs.insert(b"user.b", b"3").as_deref(), Some(&b"2"[..]));
-        let names: Vec<_> = shared.iter().collect();
-        assert_eq!(names, [(&b"user.a"[..], &b"\0\xff"[..]), (&b"user.b"[..], &b"2"[..])]);
-        xattrs.remove(b"user.a");
-        xattrs.remove(b"user.b");
-        assert_eq!(xattrs, Xattrs::default());
     }
 }

@@ -17,6 +17,7 @@ mod bundle;
 mod medium;
 mod report;
 mod tee;
+mod user_data;
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -95,6 +96,9 @@ impl IsoRecipe {
         let places = boot.reserve(&root, &self.squashfs, &mut medium)?;
         self.add_overlays(&mut medium, observer)?;
         self.add_inputs(&mut medium)?;
+        if let Some(path) = &self.user_data {
+            user_data::check(path, observer)?;
+        }
         self.add_menu(&mut medium)?;
         Ok(PreparedIso { recipe: self, root, boot, medium, places })
     }

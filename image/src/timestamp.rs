@@ -1,9 +1,4 @@
-//! Numbers with a meaning: block addresses and times.
-
-/// A logical block address. Its block size belongs to the medium: 2048 bytes in ISO 9660, the
-/// sector size (512 or 4096) in a partition table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lba(pub u64);
+//! Times as file systems keep them.
 
 /// Seconds since 1970-01-01 00:00:00 UTC; negative before it. Fractions are dropped towards the
 /// past before a time gets here.
@@ -25,13 +20,6 @@ impl Timestamp {
     }
 }
 
-/// The smallest multiple of `alignment` that is not below `value`, or `None` beyond `u64`.
-/// `alignment` must not be zero.
-#[must_use]
-pub fn align_up(value: u64, alignment: u64) -> Option<u64> {
-    value.checked_next_multiple_of(alignment)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,12 +37,5 @@ mod tests {
             assert_eq!(Timestamp(seconds).clamp_to_u32(), field, "{seconds}");
             assert_eq!(Timestamp(seconds).fits_u32(), fits, "{seconds}");
         }
-    }
-
-    #[test]
-    fn alignment_reports_overflow() {
-        assert_eq!(align_up(0, 2048), Some(0));
-        assert_eq!(align_up(2049, 2048), Some(4096));
-        assert_eq!(align_up(u64::MAX, 2048), None);
     }
 }
