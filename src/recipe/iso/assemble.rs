@@ -136,8 +136,7 @@ fn bios<W: Write + Seek>(
     let (Some(bios), Some(place)) = (&boot.bios, places.bios) else { return Ok(None) };
     let content = |inode: InodeId| kept.get(&inode).cloned().unwrap_or_default();
     let image = match &bios.image {
-        BiosImage::Given(path) => std::fs::read(path)
-            .map_err(|source| RecipeError::Read { path: path.clone(), source })?,
+        BiosImage::Given(image) => image.clone(),
         BiosImage::Ready(inode, _) => content(*inode),
         BiosImage::Parts(parts) => {
             let folder = parts.iter().map(|(name, inode, _)| (name.clone(), content(*inode)));

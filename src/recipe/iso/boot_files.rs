@@ -1,7 +1,7 @@
 //! What the base image gives to boot the medium.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bootwright_boot::grub;
 use bootwright_boot::loaders::{
@@ -44,8 +44,8 @@ pub(super) struct Bios {
 /// Where the BIOS boot image comes from.
 #[derive(Debug)]
 pub(super) enum BiosImage {
-    /// A file of the build host.
-    Given(PathBuf),
+    /// The content of a file of the build host.
+    Given(Vec<u8>),
     /// The base image's ready one, and its path there.
     Ready(InodeId, String),
     /// The parts of the base image's GRUB: name, file, path.
@@ -54,13 +54,13 @@ pub(super) enum BiosImage {
 
 impl Bios {
     /// A given boot image, else what the base image offers.
-    fn find(tree: &FileTree, given: Option<&Path>) -> Option<Self> {
+    fn find(tree: &FileTree, given: Option<Vec<u8>>) -> Option<Self> {
         let found = find_bios(tree);
         let hybrid = found
             .as_ref()
             .and_then(|files| Some((files.hybrid?, format!("{}/boot_hybrid.img", files.folder))));
         let image = match (given, found) {
-            (Some(path), _) => BiosImage::Given(path.into()),
+            (Some(image), _) => BiosImage::Given(image),
             (None, Some(BiosFiles { ready: Some(inode), folder, .. })) => {
                 BiosImage::Ready(inode, format!("{folder}/eltorito.img"))
             }
@@ -119,7 +119,9 @@ impl BootFiles {
         let kernel = find_kernel(&root.tree)?;
         let efi = find_efi(&root.tree, machine)?;
         let bios = match (architecture, bios_image) {
-            (Architecture::Amd64, given) => Bios::find(&root.tree, given),
+            (Architecture::Amd64, given) => {
+                Bios::find(&root.tree, given.map(read_bios_image).transpose()?)
+            }
             (_, Some(_)) => {
                 return Err(RecipeError::Unused {
                     input: "--bios-image",
@@ -234,6 +236,18 @@ impl BootFiles {
         }
         Ok(())
     }
+}
+
+/// Reads a given BIOS boot image, so that a wrong path shows before any work is done.
+fn read_bios_image(path: &Path) -> Result<Vec<u8>, RecipeError> {
+    let image =
+        std::fs::read(path).map_err(|source| RecipeError::Read { path: path.into(), source })?;
+    let len = image.len() as u64;
+    if len > BIOS_IMAGE_MAX {
+        let path = path.display().to_string();
+        return Err(RecipeError::TooLarge { path, len, limit: BIOS_IMAGE_MAX });
+    }
+    Ok(image)
 }
 
 /// What was asked for, else what the image says, else this machine's.
