@@ -10,11 +10,12 @@ use bootwright_boot::loaders::{CHAIN, chain_paths};
 use bootwright_image::{Blob, FileTree, InodeId, Metadata, Observer, Phase, Timestamp, deliver};
 use bootwright_partitions::fat;
 use bootwright_squashfs as squashfs;
+use sha2::{Digest, Sha256};
 
 use super::boot_files::{BiosImage, BootFiles, Places};
 use super::tee::{Tap, Taps, Tee};
 use super::{IsoReport, PreparedIso};
-use crate::recipe::{RecipeError, Root};
+use crate::recipe::{Architecture, RecipeError, Root};
 
 /// Where the EFI system partition begins: a multiple of this, as partitioning tools expect.
 const ESP_ALIGN: u64 = 1 << 20;
@@ -34,24 +35,14 @@ pub(super) fn write<W: Write + Seek>(
     observer: &dyn Observer,
 ) -> Result<IsoReport, RecipeError> {
     let PreparedIso { recipe, root, boot, medium, places } = prepared;
-    if boot.bios.is_none() && boot.architecture == crate::recipe::Architecture::Amd64 {
+    if boot.bios.is_none() && boot.architecture == Architecture::Amd64 {
         observer.warn(format_args!(
             "no GRUB for BIOS in the base image (/usr/lib/grub/i386-pc); the ISO boots on UEFI only"
         ));
     }
-    let placed = medium.placed();
-    let options = iso9660::Options {
-        volume_id: recipe.label.clone(),
-        system_id: String::new(),
-        volume_set_id: String::new(),
-        publisher: String::new(),
-        application: "BOOTWRIGHT".into(),
-        time: root.epoch,
-        rock_ridge: true,
-        joliet: true,
-        partition_view: true,
-    };
-    let mut iso = iso9660::Writer::new(medium.into_tree(), options, output)?;
+    let (placed, fingerprint) = (medium.placed(), medium.fingerprint()?);
+    let named = volume(&recipe.label, root.epoch);
+    let mut iso = iso9660::Writer::new(medium.into_tree(), named, output)?;
     let options = squashfs::Options { time: root.epoch.clamp_to_u32(), ..recipe.squashfs.clone() };
     let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, observer)?;
 
@@ -62,25 +53,10 @@ pub(super) fn write<W: Write + Seek>(
     }
     let boot_code = bios(&boot, &places, &kept, &mut iso)?;
     iso.write_contents(observer)?;
-    let seed = seed(&root, &summary, &recipe.label);
+    let seed = seed(&root, &summary, &fingerprint);
     esp(&boot, &kept, root.epoch, &seed, places.esp, &mut iso)?;
-    let finished = iso.finish(
-        &Boot {
-            bios: places.bios.map(|image| BiosBoot {
-                image,
-                load_sectors: BIOS_LOAD_SECTORS,
-                boot_info_table: true,
-                grub2_boot_info: true,
-            }),
-            efi: Some(EfiBoot { image: places.esp }),
-            hybrid: Some(Hybrid {
-                boot_code,
-                disk_signature: 0,
-                table: PartitionTable::Gpt { seed },
-            }),
-        },
-        observer,
-    )?;
+    let len = iso.finish(&firmware(&places, boot_code, seed), observer)?.len;
+    observer.end(Phase::Write);
     Ok(IsoReport {
         inputs: root.inputs,
         placed,
@@ -88,9 +64,32 @@ pub(super) fn write<W: Write + Seek>(
         bios: boot.bios.is_some(),
         efi: true,
         label: recipe.label.clone(),
-        len: finished.len,
+        len,
         sha256: [0; 32],
     })
+}
+
+/// What the volume descriptors say. The first partition of a stick can be mounted too.
+fn volume(label: &str, time: Timestamp) -> iso9660::Options {
+    iso9660::Options {
+        volume_id: label.into(),
+        application: "BOOTWRIGHT".into(),
+        time,
+        partition_view: true,
+        ..iso9660::Options::default()
+    }
+}
+
+/// How firmware boots from the medium: disc and stick, BIOS where there is an image for it.
+fn firmware(places: &Places, boot_code: Option<Vec<u8>>, seed: [u8; 32]) -> Boot {
+    let bios = places.bios.map(|image| BiosBoot {
+        image,
+        load_sectors: BIOS_LOAD_SECTORS,
+        boot_info_table: true,
+        grub2_boot_info: true,
+    });
+    let hybrid = Hybrid { boot_code, disk_signature: 0, table: PartitionTable::Gpt { seed } };
+    Boot { bios, efi: Some(EfiBoot { image: places.esp }), hybrid: Some(hybrid) }
 }
 
 /// Streams the root file system into its place and picks up what boots on the way.
@@ -208,15 +207,14 @@ fn set<W: Write + Seek>(
 }
 
 /// What GUIDs and serial numbers are derived from: equal inputs give equal ones, others differ.
-fn seed(root: &Root, squashfs: &squashfs::Summary, label: &str) -> [u8; 32] {
-    use sha2::{Digest, Sha256};
+fn seed(root: &Root, squashfs: &squashfs::Summary, fingerprint: &[u8; 32]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"bootwright iso 1\0");
+    hash.update(fingerprint);
     for input in &root.inputs {
         hash.update(input.digest.as_ref().map(ToString::to_string).unwrap_or_default());
         hash.update([0]);
     }
-    hash.update(label);
     for number in [squashfs.bytes_used, squashfs.uncompressed, squashfs.inodes.into()] {
         hash.update(number.to_le_bytes());
     }

@@ -8,10 +8,15 @@ use std::path::Path;
 
 use bootwright_image::{Blob, FileTree, InodeId, Kind, Metadata, Origin, Timestamp, TreeError};
 
+use sha2::{Digest, Sha256};
+
 use super::RecipeError;
 
 /// Where the running system's GRUB looks for its menu.
 pub(super) const MENU: &[u8] = b"boot/grub2/grub.cfg";
+
+/// Largest content that [`Medium::fingerprint`] reads; of larger ones only the length counts.
+const FINGERPRINTED: u64 = 1 << 20;
 
 /// The medium's tree under construction. Every path has one owner; a second one is an error, so
 /// that no input can silently hide another.
@@ -49,6 +54,21 @@ impl Medium {
             .walk()
             .filter_map(|walked| self.tree.inode(walked.id).as_file().map(len))
             .fold(0, u64::saturating_add)
+    }
+
+    /// A digest of paths, lengths and contents, these up to [`FINGERPRINTED`] bytes each.
+    pub(super) fn fingerprint(&self) -> Result<[u8; 32], RecipeError> {
+        let mut hash = Sha256::new();
+        for walked in self.tree.walk() {
+            hash.update(&walked.path);
+            hash.update([0]);
+            let Some(blob) = self.tree.inode(walked.id).as_file() else { continue };
+            hash.update(blob.len().to_le_bytes());
+            if blob.len() <= FINGERPRINTED && !matches!(blob.origin(), Origin::Deferred) {
+                hash.update(read(blob, &walked.path)?);
+            }
+        }
+        Ok(hash.finalize().into())
     }
 
     /// Puts one file at `path`; missing folders are made.
@@ -95,7 +115,7 @@ impl Medium {
                     self.folder(&item.path)?;
                 }
                 Kind::File(blob) if item.path == MENU => {
-                    let text = read_text(blob, &item.path)?;
+                    let text = read(blob, &item.path)?;
                     self.add(MENU, mode, menu(&text).into(), owner)?;
                 }
                 Kind::File(blob) => {
@@ -156,17 +176,17 @@ pub(super) fn menu(text: &[u8]) -> Vec<u8> {
     menu
 }
 
-fn read_text(blob: &Blob, path: &[u8]) -> Result<Vec<u8>, RecipeError> {
+fn read(blob: &Blob, path: &[u8]) -> Result<Vec<u8>, RecipeError> {
     use std::io::Read;
-    let mut text = Vec::new();
+    let mut content = Vec::new();
     let host = match blob.origin() {
         Origin::HostFile { path, .. } => path.to_path_buf(),
         _ => std::ffi::OsStr::from_bytes(path).into(),
     };
     blob.open()
-        .and_then(|mut reader| reader.read_to_end(&mut text))
+        .and_then(|mut reader| reader.read_to_end(&mut content))
         .map_err(|source| RecipeError::Read { path: host, source })?;
-    Ok(text)
+    Ok(content)
 }
 
 fn at(path: &[u8], source: TreeError) -> RecipeError {

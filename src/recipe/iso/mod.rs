@@ -22,7 +22,7 @@ mod user_data;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
-use bootwright_image::{Observer, Phase};
+use bootwright_image::Observer;
 use bootwright_oci::{Limits, Options, Stack};
 use bootwright_squashfs as squashfs;
 
@@ -223,8 +223,6 @@ impl PreparedIso<'_> {
         output: W,
         observer: &dyn Observer,
     ) -> Result<IsoReport, RecipeError> {
-        let report = assemble::write(self, output, observer)?;
-        observer.end(Phase::Write);
-        Ok(report)
+        assemble::write(self, output, observer)
     }
 }
