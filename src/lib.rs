@@ -42,5 +42,7 @@ pub use bootwright_uki as uki;
 
 #[doc(hidden)]
 pub mod cli;
+mod identify;
 pub mod output;
 pub mod recipe;
+pub mod verify;

@@ -61,6 +61,14 @@ pub(crate) enum Command {
     Squashfs(SquashfsArgs),
     /// Show what is inside an ISO or a squashfs
     Inspect(InspectArgs),
+    /// Check the structure and every content of an ISO or a squashfs
+    ///
+    /// Goes through all tables, decompresses every file and compares the checksum with FILE.sha256
+    /// where there is one. Exit status 1 and a reason when something is wrong.
+    Verify {
+        /// The ISO or squashfs
+        file: PathBuf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

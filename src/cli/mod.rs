@@ -49,6 +49,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Verify { file } => {
+            let mut text = String::new();
+            for check in crate::verify::file(&file, &progress)? {
+                text.push_str(&format!("ok  {check}\n"));
+            }
+            print(text.as_bytes())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "bootwright", &mut script);

@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << 20;
 ///
 /// # Errors
 /// [`RecipeError::Write`] when the file is shorter or cannot be read, [`RecipeError::Cancelled`].
-pub(super) fn of_file(
+pub(crate) fn of_file(
     file: &File,
     len: u64,
     observer: &dyn Observer,

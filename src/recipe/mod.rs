@@ -3,7 +3,7 @@
 //! A recipe is a value that names every input. Preparing it reads and checks the inputs and
 //! decides what will be written; writing it streams the result into any `Write + Seek`.
 
-mod checksum;
+pub(crate) mod checksum;
 mod error;
 pub mod iso;
 mod root;

@@ -16,4 +16,5 @@ mod safety;
 mod small;
 mod tools;
 mod unprivileged;
+mod verify;
 mod walk;

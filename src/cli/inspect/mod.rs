@@ -5,12 +5,12 @@ mod outline;
 mod squashfs;
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::Context;
 
 use super::args::InspectArgs;
 use super::print;
+use crate::identify::{Format, identify};
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
@@ -33,27 +33,4 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         outline::render(&description)
     };
     print(text.as_bytes())
-}
-
-enum Format {
-    Iso,
-    Squashfs,
-}
-
-/// Looks at the magic numbers.
-fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
-    let mut at = |offset: u64, magic: &[u8]| {
-        let mut found = vec![0; magic.len()];
-        file.seek(SeekFrom::Start(offset))?;
-        match file.read_exact(&mut found) {
-            Ok(()) => Ok(found == magic),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    };
-    if at(0, b"hsqs")? {
-        return Ok(Some(Format::Squashfs));
-    }
-    // The identifier of the first volume descriptor, in block 16.
-    Ok(at(16 * 2048 + 1, b"CD001")?.then_some(Format::Iso))
 }
