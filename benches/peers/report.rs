@@ -19,10 +19,11 @@ impl Result {
     }
 }
 
-/// A column: its heading, and how to take it from a run in the heading's unit.
-type Column = (&'static str, fn(&Cost) -> f64);
+/// Takes a figure from a run.
+type Take = fn(&Cost) -> f64;
 
-const COLUMNS: [Column; 6] = [
+/// A row: its heading, and how to take it from a run in the heading's unit.
+const ROWS: [(&str, Take); 6] = [
     ("wall s", |cost| cost.wall),
     ("cpu s", |cost| cost.cpu),
     ("peak MiB", |cost| mebibytes(cost.memory)),
@@ -42,7 +43,7 @@ struct Spread {
     most: f64,
 }
 
-fn spread(runs: &[Cost], take: fn(&Cost) -> f64) -> Spread {
+fn spread(runs: &[Cost], take: Take) -> Spread {
     let mut values: Vec<f64> = runs.iter().map(take).collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -62,7 +63,7 @@ pub(crate) fn text(results: &[Result]) -> String {
     for Result { pair, sides } in results {
         let [(ours, our_runs), (peers, peer_runs)] = sides;
         line(&mut text, [pair, ours.name(), peers.name(), "peers / ours"]);
-        for (heading, take) in COLUMNS {
+        for (heading, take) in ROWS {
             let [our, peer] = [our_runs, peer_runs].map(|runs| spread(runs, take));
             let ratio = format!("{:.2}", peer.median / our.median);
             line(&mut text, [heading, &shown(&our), &shown(&peer), &ratio]);
