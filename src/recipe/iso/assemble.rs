@@ -53,7 +53,7 @@ pub(super) fn write<W: Write + Seek>(
     }
     let boot_code = bios(&boot, &places, &kept, &mut iso)?;
     iso.write_contents(observer)?;
-    let seed = seed(&root, &summary, &fingerprint);
+    let seed = seed(&root, &summary, &recipe.label, &fingerprint);
     esp(&boot, &kept, root.epoch, &seed, places.esp, &mut iso)?;
     let len = iso.finish(&firmware(&places, boot_code, seed), observer)?.len;
     observer.end(Phase::Write);
@@ -207,10 +207,17 @@ fn set<W: Write + Seek>(
 }
 
 /// What GUIDs and serial numbers are derived from: equal inputs give equal ones, others differ.
-fn seed(root: &Root, squashfs: &squashfs::Summary, fingerprint: &[u8; 32]) -> [u8; 32] {
+fn seed(
+    root: &Root,
+    squashfs: &squashfs::Summary,
+    label: &str,
+    fingerprint: &[u8; 32],
+) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"bootwright iso 1\0");
     hash.update(fingerprint);
+    hash.update(label);
+    hash.update([0]);
     for input in &root.inputs {
         hash.update(input.digest.as_ref().map(ToString::to_string).unwrap_or_default());
         hash.update([0]);
