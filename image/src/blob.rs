@@ -68,6 +68,12 @@ impl Blob {
         Self { len: max_len, origin: Origin::Deferred, digest: None }
     }
 
+    /// The same content with its digest, for writers to find equal ones by.
+    #[must_use]
+    pub fn with_digest(self, digest: Digest) -> Self {
+        Self { digest: Some(Box::new(digest)), ..self }
+    }
+
     /// Length in bytes (of a deferred blob: the most it can be).
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -125,13 +125,12 @@ pub fn deliver(
     sink: &mut dyn ContentSink,
     observer: &dyn Observer,
 ) -> Result<(), ContentError> {
-    let mut wanted = Vec::new();
+    let (at_hand, wanted) = in_order(tree, inodes);
     let mut buffer = Vec::new();
-    for inode in inodes {
+    for inode in at_hand {
         let Some(blob) = tree.inode(inode).as_file() else { continue };
         match blob.origin() {
-            Origin::Stream(key) => wanted.push(Wanted { key: *key, inode, len: blob.len() }),
-            Origin::Deferred => {}
+            Origin::Stream(_) | Origin::Deferred => {}
             Origin::Bytes(bytes) => {
                 sink.begin(inode, blob.len()).map_err(ContentError::Sink)?;
                 sink.data(bytes).map_err(ContentError::Sink)?;
@@ -155,8 +154,34 @@ pub fn deliver(
             }
         }
     }
-    wanted.sort_unstable();
     if wanted.is_empty() { Ok(()) } else { streams.deliver(&wanted, sink, observer) }
+}
+
+/// The inodes that [`deliver`] delivers, in its order.
+pub fn delivery_order(
+    tree: &FileTree,
+    inodes: impl IntoIterator<Item = InodeId>,
+) -> impl Iterator<Item = InodeId> {
+    let (at_hand, wanted) = in_order(tree, inodes);
+    at_hand.into_iter().chain(wanted.into_iter().map(|want| want.inode))
+}
+
+/// What is in memory or in host files, as given, and what streams deliver, in their order.
+fn in_order(
+    tree: &FileTree,
+    inodes: impl IntoIterator<Item = InodeId>,
+) -> (Vec<InodeId>, Vec<Wanted>) {
+    let (mut at_hand, mut wanted) = (Vec::new(), Vec::new());
+    for inode in inodes {
+        let Some(blob) = tree.inode(inode).as_file() else { continue };
+        match blob.origin() {
+            Origin::Stream(key) => wanted.push(Wanted { key: *key, inode, len: blob.len() }),
+            Origin::Bytes(_) | Origin::HostFile { .. } => at_hand.push(inode),
+            Origin::Deferred => {}
+        }
+    }
+    wanted.sort_unstable();
+    (at_hand, wanted)
 }
 
 /// Reads the contents of a few small files into memory, in the order of `inodes`.

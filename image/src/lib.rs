@@ -42,7 +42,9 @@ mod walk;
 
 pub use blob::{Blob, BlobReader, Digest, Origin, StreamKey};
 pub use canvas::{Canvas, Window};
-pub use deliver::{BoxError, ContentError, ContentSink, Streams, Wanted, collect, deliver};
+pub use deliver::{
+    BoxError, ContentError, ContentSink, Streams, Wanted, collect, deliver, delivery_order,
+};
 pub use inode::{Device, Directory, Inode, InodeId, Kind, Metadata, Xattrs};
 pub use observer::{Observer, Phase, Silent};
 pub use pool::{Pool, WorkerLost};

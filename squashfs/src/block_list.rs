@@ -5,6 +5,16 @@
 /// has that bit: the largest is a stored block of 1 MiB, which has bits 24 and 20.
 const ZERO_RUN: u32 = 1 << 31;
 
+/// Whether an entry is a number of zero blocks.
+pub(crate) fn is_zero_run(entry: u32) -> bool {
+    entry & ZERO_RUN != 0
+}
+
+/// The number of zero blocks in an entry that stands for such.
+pub(crate) fn zero_run(entry: u32) -> u32 {
+    entry & !ZERO_RUN
+}
+
 /// Where a content is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Located {
@@ -14,15 +24,15 @@ pub(crate) struct Located {
     pub(crate) sparse: u64,
     /// The fragment block of the last part, if it is in one, and the place in it.
     pub(crate) fragment: Option<(u32, u32)>,
-    first_size: usize,
-    sizes: usize,
+    pub(crate) first_size: usize,
+    pub(crate) sizes: usize,
 }
 
 /// One block of a content in the list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     content: u32,
-    size: usize,
+    pub(crate) size: usize,
 }
 
 /// The places of all contents by their number.
@@ -95,6 +105,11 @@ impl FileTable {
         self.files[content as usize]
     }
 
+    /// The sizes of all blocks and the runs of zeros between them, as they are kept here.
+    pub(crate) fn raw_sizes(&self) -> &[u32] {
+        &self.sizes
+    }
+
     /// The contents that were never begun.
     pub(crate) fn missing(&self) -> impl Iterator<Item = usize> {
         self.files.iter().enumerate().filter(|(_, file)| file.is_none()).map(|(index, _)| index)
@@ -103,10 +118,7 @@ impl FileTable {
     /// The sizes of the blocks as they are stored in the inode, each with how often it comes.
     pub(crate) fn sizes(&self, file: Located) -> impl Iterator<Item = (u32, u32)> {
         let sizes = &self.sizes[file.first_size..file.first_size + file.sizes];
-        sizes.iter().map(|size| match size & ZERO_RUN {
-            0 => (*size, 1),
-            _ => (0, size & !ZERO_RUN),
-        })
+        sizes.iter().map(|size| if is_zero_run(*size) { (0, zero_run(*size)) } else { (*size, 1) })
     }
 
     fn file(&mut self, content: u32) -> &mut Located {

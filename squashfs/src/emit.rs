@@ -1,10 +1,12 @@
 //! The writer: contents in, image out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use bootwright_image::{
-    Blob, BoxError, ContentSink, FileTree, InodeId, Observer, Phase, Streams, deliver,
+    Blob, BoxError, ContentSink, Digest, FileTree, InodeId, Observer, Phase, Streams, deliver,
+    delivery_order,
 };
 
 use crate::blocks::{Blocks, open_output};
@@ -13,6 +15,7 @@ use crate::error::{WriteError, boxed, path_of};
 use crate::format::{DEVICE_BLOCK, METADATA_STORED, PutFields, SUPERBLOCK_LEN, Superblock};
 use crate::options::{Fragments, Options};
 use crate::plan::Plan;
+use crate::reuse::{Donor, Index, Reuse};
 use crate::tables;
 
 /// What was written.
@@ -43,12 +46,14 @@ pub struct Summary {
     pub uncompressed: u64,
     /// Bytes of the stored blocks.
     pub compressed: u64,
+    /// How many of those came from a donor.
+    pub reused: u64,
 }
 
 /// Writes one image. Feed it the contents of [`wanted`](Self::wanted), in any order, then
 /// [`finish`](Self::finish). Blocks lie in the image in the order of the contents.
 ///
-/// Progress is told as [`Phase::Compress`], [`wanted_bytes`](Self::wanted_bytes) in all; to begin
+/// Progress is told as [`Phase::Compress`], [`content_bytes`](Self::content_bytes) in all; to begin
 /// and end the phase is the caller's part.
 pub struct Writer<'a, W: Write + Seek> {
     plan: Plan<'a>,
@@ -56,6 +61,13 @@ pub struct Writer<'a, W: Write + Seek> {
     observer: &'a dyn Observer,
     blocks: Blocks<'a, W>,
     current: Option<Current>,
+    /// One for each content that has to be delivered, in the order of their first names.
+    wanted: Vec<InodeId>,
+    /// The contents that a donor supplies, the next one last, each with its place in the order
+    /// of delivery.
+    supplied: Vec<(u32, u32)>,
+    /// For each content its place in the order of delivery, when there is a donor.
+    ranks: Vec<u32>,
 }
 
 /// The content that is coming in.
@@ -82,6 +94,20 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
         output: W,
         observer: &'a dyn Observer,
     ) -> Result<Self, WriteError> {
+        Self::reusing(tree, options, Reuse::default(), output, observer)
+    }
+
+    /// Like [`new`](Self::new), with a donor that gives its blocks, and an index recorded for later.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn reusing(
+        tree: &'a FileTree,
+        options: Options,
+        reuse: Reuse,
+        output: W,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, WriteError> {
         let plan = Plan::new(tree, &options, observer)?;
         let mut output = open_output(output).map_err(WriteError::Output)?;
         let mut head = vec![0; SUPERBLOCK_LEN];
@@ -90,43 +116,59 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             head.extend_from_slice(&record);
         }
         output.write_all(&head).map_err(WriteError::Output)?;
-        let blocks = Blocks::new(output, plan.contents.delivered.len(), &options, observer);
-        Ok(Self { plan, options, observer, blocks, current: None })
+        let (supplied, ranks) = supply(&plan, reuse.donor.as_deref());
+        let mut wanted = plan.contents.delivered.clone();
+        if !supplied.is_empty() {
+            let supplied: BTreeSet<u32> = supplied.iter().map(|(_, content)| *content).collect();
+            let mut contents = 0..;
+            wanted.retain(|_| contents.next().is_some_and(|content| !supplied.contains(&content)));
+        }
+        let blocks = Blocks::new(output, plan.contents.delivered.len(), &options, reuse, observer);
+        Ok(Self { plan, options, observer, blocks, current: None, wanted, supplied, ranks })
     }
 
     /// The inodes whose contents are to be delivered, in the order of their first names: one for
-    /// each group of files that are known to be equal, none for empty files.
+    /// each group of files that are known to be equal, none for empty files and for what a donor
+    /// supplies.
     #[must_use]
     pub fn wanted(&self) -> &[InodeId] {
-        &self.plan.contents.delivered
+        &self.wanted
     }
 
-    /// The inode of [`wanted`](Self::wanted) that has the content of `inode`; `None` when that
-    /// has none.
+    /// The inode that the content of `inode` is delivered as; `None` when that has none.
     #[must_use]
     pub fn delivered_as(&self, inode: InodeId) -> Option<InodeId> {
         self.plan.contents.delivered_as(inode)
     }
 
-    /// Bytes that will be delivered.
+    /// Bytes of all contents, delivered or supplied by a donor.
     #[must_use]
-    pub fn wanted_bytes(&self) -> u64 {
+    pub fn content_bytes(&self) -> u64 {
         let len = |inode: &InodeId| self.plan.tree.inode(*inode).as_file().map_or(0, Blob::len);
-        self.wanted().iter().map(len).fold(0, u64::saturating_add)
+        self.plan.contents.delivered.iter().map(len).fold(0, u64::saturating_add)
     }
 
     /// Writes the tables, the padding and, last, the superblock.
     ///
     /// # Errors
     /// [`WriteError`]; also when a wanted content did not come.
-    pub fn finish(mut self) -> Result<Summary, WriteError> {
+    pub fn finish(self) -> Result<Summary, WriteError> {
+        self.finish_recorded().map(|(summary, _)| summary)
+    }
+
+    /// Like [`finish`](Self::finish); returns the index, too, if it was asked for.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn finish_recorded(mut self) -> Result<(Summary, Option<Index>), WriteError> {
         let tree = self.plan.tree;
         if let Some(current) = self.current.take() {
             let path = path_of(tree, current.inode);
             return Err(WriteError::Delivery { path, problem: "was begun and not ended" });
         }
+        self.take_supplied(u32::MAX)?;
         if let Some(content) = self.blocks.files.missing().next() {
-            let path = path_of(tree, self.wanted()[content]);
+            let path = path_of(tree, self.plan.contents.delivered[content]);
             return Err(WriteError::Delivery { path, problem: "did not come" });
         }
         self.blocks.finish()?;
@@ -135,8 +177,25 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
         let padded_len = superblock.bytes_used.next_multiple_of(DEVICE_BLOCK);
         output.zeros_until(padded_len).map_err(WriteError::Output)?;
         let summary = self.summarize(&superblock, padded_len);
+        let digests = self.plan.contents.delivered.iter().map(|inode| blob_digest(tree, *inode));
+        let index = self.blocks.index(&self.options, digests);
         self.emit_superblock(&superblock).map_err(WriteError::Output)?;
-        Ok(summary)
+        Ok((summary, index))
+    }
+
+    /// Puts in what the donor supplies of the contents that are delivered before `rank`.
+    fn take_supplied(&mut self, rank: u32) -> Result<(), WriteError> {
+        while let Some((next, content)) = self.supplied.last().copied()
+            && next < rank
+        {
+            self.supplied.pop();
+            let inode = self.plan.contents.delivered[content as usize];
+            let (digest, len) = blob_digest(self.plan.tree, inode);
+            if let Some(digest) = digest.filter(|_| self.blocks.files.begin(content)) {
+                self.blocks.take(content, digest, len)?;
+            }
+        }
+        Ok(())
     }
 
     fn emit_superblock(self, superblock: &Superblock) -> io::Result<()> {
@@ -162,6 +221,7 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             holes: counts.holes,
             uncompressed: counts.uncompressed,
             compressed: counts.compressed,
+            reused: counts.reused,
         }
     }
 
@@ -212,6 +272,9 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
         if planned != len {
             let path = path_of(tree, inode);
             return Err(WriteError::ContentLen { path, planned, delivered: len });
+        }
+        if let Some(rank) = self.ranks.get(content as usize) {
+            self.take_supplied(*rank)?;
         }
         if !self.blocks.files.begin(content) {
             return Err(failed("came twice"));
@@ -264,7 +327,7 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             let path = path_of(self.plan.tree, inode);
             return Err(WriteError::ContentLen { path, planned, delivered });
         }
-        let Some(Current { content, len, block, .. }) = self.current.take() else {
+        let Some(Current { inode, content, len, block, .. }) = self.current.take() else {
             return Ok(());
         };
         if block.is_empty() {
@@ -273,10 +336,41 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
         }
         let alone = len == block.len() as u64;
         match self.options.fragments {
-            Fragments::Always => self.blocks.tail(content, block, alone),
+            Fragments::Always => {
+                let (digest, _) = blob_digest(self.plan.tree, inode);
+                self.blocks.tail(content, block, alone, digest)
+            }
             Fragments::Never => self.blocks.block(content, block),
         }
     }
+}
+
+/// What the donor supplies, the first in the order of delivery last, and the place of each content
+/// in that order.
+fn supply(plan: &Plan<'_>, donor: Option<&Donor>) -> (Vec<(u32, u32)>, Vec<u32>) {
+    let Some(donor) = donor else { return (Vec::new(), Vec::new()) };
+    let delivered = &plan.contents.delivered;
+    let mut ranks = vec![0; delivered.len()];
+    let order = delivery_order(plan.tree, delivered.iter().copied());
+    for (rank, content) in (0..).zip(order.filter_map(|inode| plan.contents.of(inode))) {
+        ranks[content as usize] = rank;
+    }
+    let holds = |inode: InodeId| match blob_digest(plan.tree, inode) {
+        (Some(digest), len) => donor.holds(digest, len),
+        (None, _) => false,
+    };
+    let mut supplied: Vec<(u32, u32)> = (0..)
+        .zip(delivered)
+        .filter(|(_, inode)| holds(**inode))
+        .map(|(content, _)| (ranks[content as usize], content))
+        .collect();
+    supplied.sort_unstable_by(|a, b| b.cmp(a));
+    (supplied, ranks)
+}
+
+/// The digest of a file's content, if known, and its length.
+fn blob_digest(tree: &FileTree, inode: InodeId) -> (Option<Digest>, u64) {
+    tree.inode(inode).as_file().map_or((None, 0), |blob| (blob.digest(), blob.len()))
 }
 
 impl<W: Write + Seek> ContentSink for Writer<'_, W> {
@@ -315,7 +409,7 @@ pub fn write<W: Write + Seek>(
     observer: &dyn Observer,
 ) -> Result<Summary, WriteError> {
     let mut writer = Writer::new(tree, options, output, observer)?;
-    observer.begin(Phase::Compress, Some(writer.wanted_bytes()));
+    observer.begin(Phase::Compress, Some(writer.content_bytes()));
     let wanted = writer.wanted().to_vec();
     deliver(tree, streams, wanted, &mut writer, observer).map_err(WriteError::from_delivery)?;
     let summary = writer.finish()?;

@@ -5,6 +5,7 @@ use std::io;
 use bootwright_image::{BoxError, ContentError, FileTree, InodeId, WorkerLost};
 
 use crate::options::OptionError;
+use crate::reuse::DonorError;
 
 /// Why an image could not be written. Paths have no leading slash; the root is `.`.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum WriteError {
         /// The cause.
         source: io::Error,
     },
+    /// The image that blocks are taken from cannot give them.
+    #[error("cannot take blocks from an earlier image")]
+    Donor(#[from] DonorError),
     /// The observer asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -72,6 +72,7 @@ mod codec;
 mod emit;
 mod error;
 mod format;
+mod fragments;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
@@ -81,7 +82,9 @@ mod metadata;
 mod options;
 mod plan;
 pub mod read;
+pub mod reuse;
 mod tables;
+mod worker;
 mod xattrs;
 
 pub use bound::upper_bound;

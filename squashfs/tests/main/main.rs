@@ -8,6 +8,7 @@ mod errors;
 mod foreign;
 mod fuzz;
 mod pictures;
+mod reuse;
 mod roundtrip;
 mod sink;
 mod support;

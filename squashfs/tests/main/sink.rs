@@ -33,7 +33,7 @@ fn one_of_each_group_is_wanted() {
     ]);
     let writer = Writer::new(&tree, options(), Cursor::new(Vec::new()), &Silent).unwrap();
     assert_eq!(writer.wanted(), [ids[0], ids[1], ids[4], ids[5]]);
-    assert_eq!(writer.wanted_bytes(), 20_001);
+    assert_eq!(writer.content_bytes(), 20_001);
     assert_eq!(writer.delivered_as(ids[2]), Some(ids[0]));
     assert_eq!(writer.delivered_as(ids[5]), Some(ids[5]));
     assert_eq!(writer.delivered_as(ids[3]), None);

@@ -116,7 +116,7 @@ fn stream<W: Write + Seek>(
         taps.add(delivered(inode), Tap::Keep(inode, Vec::new()));
     }
 
-    observer.begin(Phase::Compress, Some(writer.wanted_bytes()));
+    observer.begin(Phase::Compress, Some(writer.content_bytes()));
     let mut tee = Tee::new(&mut writer, &mut taps);
     deliver(&root.tree, &root.streams, wanted, &mut tee, observer)?;
     let summary = writer.finish()?;
