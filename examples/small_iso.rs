@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let named = iso9660::Options { volume_id: "SMALL".into(), ..Default::default() };
 
     let mut iso = iso9660::Writer::new(medium, named, &output)?;
-    let window = iso.begin_open(place)?;
+    let window = iso.begin_open(place, 2048)?;
     let written = squashfs::write(&root, &(), options, window, &Silent)?;
     iso.end_open(place, written.padded_len)?;
     let table = PartitionTable::Gpt { seed: *b"a digest of what is on the ISO.." };

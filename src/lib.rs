@@ -40,6 +40,7 @@ pub use bootwright_partitions as partitions;
 pub use bootwright_squashfs as squashfs;
 pub use bootwright_uki as uki;
 
+pub mod cache;
 #[doc(hidden)]
 pub mod cli;
 mod identify;

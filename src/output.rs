@@ -8,8 +8,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use bootwright_image::Observer;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -122,6 +124,15 @@ impl Staged {
             .map_err(|source| OutputError::Finish { path: self.target.clone(), source })
     }
 
+    /// Gives the file its name without waiting for the disk: for files that are checked when they
+    /// are used and can be made again.
+    ///
+    /// # Errors
+    /// [`OutputError`]; the target is unchanged then.
+    pub fn publish_unflushed(mut self) -> Result<(), OutputError> {
+        self.give_name().map_err(|source| OutputError::Finish { path: self.target.clone(), source })
+    }
+
     fn give_name(&mut self) -> io::Result<()> {
         let name = match self.name.take() {
             Some(name) => name,
@@ -175,6 +186,52 @@ pub fn publish_pair(image: Staged, side: Staged) -> Result<(), OutputError> {
     side.publish().inspect_err(|_| {
         let _ = fs::remove_file(&target);
     })
+}
+
+/// Copies `len` bytes between two files, each from its own offset on. The kernel does it, without
+/// copying at all where the file system can share blocks, else this process.
+///
+/// # Errors
+/// What the files report; [`io::ErrorKind::UnexpectedEof`] when the source is shorter,
+/// [`io::ErrorKind::Interrupted`] when the observer asks to stop.
+pub(crate) fn copy_range(
+    (from, mut read_at): (&File, u64),
+    (to, mut write_at): (&File, u64),
+    len: u64,
+    observer: &dyn Observer,
+) -> io::Result<()> {
+    /// Bytes between two looks at the observer.
+    const STEP: u64 = 64 << 20;
+    let mut left = len;
+    let mut by_hand = Vec::new();
+    while left > 0 {
+        if observer.cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let step = usize::try_from(left.min(STEP)).unwrap_or(usize::MAX);
+        let (mut source, mut target) = (read_at, write_at);
+        let copied = if by_hand.is_empty() {
+            rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), step)
+        } else {
+            let step = step.min(by_hand.len());
+            let read = from.read_at(&mut by_hand[..step], read_at)?;
+            to.write_all_at(&by_hand[..read], write_at)?;
+            Ok(read)
+        };
+        match copied {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(copied) => {
+                let copied = copied as u64;
+                (read_at, write_at, left) = (read_at + copied, write_at + copied, left - copied);
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                by_hand = vec![0; 1 << 20];
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the folder of `target` has room for `needed` bytes; the nearest existing parent

@@ -35,7 +35,7 @@
 //! let options = Options { volume_id: "LIVE".into(), ..Options::default() };
 //! let mut output = Cursor::new(Vec::new());
 //! let mut writer = Writer::new(tree, options, &mut output)?;
-//! writer.begin_open(big)?.write_all(b"as long as it gets")?;
+//! writer.begin_open(big, 2048)?.write_all(b"as long as it gets")?;
 //! writer.end_open(big, 18)?;
 //! writer.write_contents(&Silent)?;
 //! let summary = writer.finish(&Boot::default(), &Silent)?;

@@ -98,6 +98,14 @@ pub struct Window<W> {
     position: u64,
 }
 
+impl<W> Window<W> {
+    /// Where the window's byte zero is on the canvas.
+    #[must_use]
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+}
+
 impl<W: Write + Seek> Write for Window<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let offset = self.base.checked_add(self.position).ok_or_else(beyond)?;

@@ -14,6 +14,13 @@ pub(crate) struct Span {
     len: u32,
 }
 
+impl Span {
+    /// Start and length, to be kept.
+    pub(crate) fn parts(self) -> (u64, u32) {
+        (self.start, self.len)
+    }
+}
+
 /// Names and link targets of one input, one behind another.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Vec<u8>);
@@ -28,6 +35,23 @@ impl Names {
     pub(crate) fn get(&self, span: Span) -> &[u8] {
         let start = usize::try_from(span.start).expect("BUG: a span of other names");
         &self.0[start..start + span.len as usize]
+    }
+
+    /// A span that was kept; `None` when these are other names.
+    pub(crate) fn span(&self, (start, len): (u64, u32)) -> Option<Span> {
+        let end = start.checked_add(u64::from(len))?;
+        (end <= self.0.len() as u64).then_some(Span { start, len })
+    }
+
+    /// All names.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Names {
+    fn from(names: Vec<u8>) -> Self {
+        Self(names)
     }
 }
 

@@ -16,8 +16,9 @@ use crate::error::{Error, escape};
 use crate::image::{Image, ImageInfo, LayerInfo, Reader};
 use crate::limits::Limits;
 use crate::merge::{Merger, Placement};
+use crate::record::{self, Records};
 use crate::reference::Reference;
-use crate::scan::{self, Context, Stored, bare, scan};
+use crate::scan::{Context, Stored, bare, scan};
 use crate::source::TarSource;
 use crate::streams::{LayerStreams, Source};
 use crate::{docker, layout};
@@ -44,6 +45,7 @@ pub struct Stack<'a> {
     observer: &'a dyn Observer,
     created: Option<Timestamp>,
     inputs: Vec<Input>,
+    records: Option<&'a dyn Records>,
 }
 
 struct Input {
@@ -99,7 +101,13 @@ impl<'a> Stack<'a> {
     /// An empty stack.
     #[must_use]
     pub fn new(options: Options, observer: &'a dyn Observer) -> Self {
-        Self { options, observer, created: None, inputs: Vec::new() }
+        Self { options, observer, created: None, inputs: Vec::new(), records: None }
+    }
+
+    /// Keeps what is learned from layers whose digests are promised, and believes what was kept:
+    /// such a layer is then read only when its contents are delivered.
+    pub fn keep_records(&mut self, records: &'a dyn Records) {
+        self.records = Some(records);
     }
 
     /// Adds all layers of an image on top.
@@ -163,13 +171,13 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// [`Error`]; of several the one of the lowest input.
     pub fn finish(self) -> Result<Rootfs, Error> {
-        let Self { options, observer, created, inputs } = self;
+        let Self { options, observer, created, inputs, records } = self;
         let stored = |input: &Input| match &input.source {
             InputSource::Tar(tar) => tar.location.len,
             InputSource::Folder { .. } => 0,
         };
         observer.begin(Phase::Scan, Some(inputs.iter().map(stored).sum()));
-        let scanned = scan_all(&inputs, &options, observer)?;
+        let scanned = scan_all(&inputs, &options, records, observer)?;
         observer.end(Phase::Scan);
         let mut merger = Merger::new(created.unwrap_or_default(), options.limits.depth);
         let mut summaries = Vec::new();
@@ -286,6 +294,7 @@ fn bare_info(layers: Vec<LayerInfo>) -> ImageInfo {
 fn scan_all(
     inputs: &[Input],
     options: &Options,
+    records: Option<&dyn Records>,
     observer: &dyn Observer,
 ) -> Result<Vec<Scanned>, Error> {
     let budget = Budget::new(&options.limits);
@@ -304,7 +313,7 @@ fn scan_all(
             let result = if stopped() {
                 Err(Error::Cancelled)
             } else {
-                scan_one(input, numbers[index], &context)
+                scan_one(input, numbers[index], records, &context)
             };
             if result.is_err() {
                 faulty.fetch_min(index, Ordering::Relaxed);
@@ -336,16 +345,30 @@ fn stream_numbers(inputs: &[Input]) -> Result<Vec<u32>, Error> {
     Ok(numbers)
 }
 
-fn scan_one(input: &Input, number: u32, context: &Context<'_>) -> Result<Scanned, Error> {
-    match &input.source {
+fn scan_one(
+    input: &Input,
+    number: u32,
+    records: Option<&dyn Records>,
+    context: &Context<'_>,
+) -> Result<Scanned, Error> {
+    let tar = match &input.source {
         InputSource::Folder { path, name, role } => {
             let layer = directory::scan(path, Arc::clone(name), *role, context)?;
-            Ok(Scanned { layer, tar: None })
+            return Ok(Scanned { layer, tar: None });
         }
-        InputSource::Tar(tar) => {
-            let (scan::Scanned { layer, stored }, digest) =
-                scan(tar, number, input.whiteouts, context)?;
-            Ok(Scanned { layer, tar: Some((digest, stored)) })
-        }
+        InputSource::Tar(tar) => tar,
+    };
+    let key = record::key(tar, input.whiteouts, context.limits);
+    if let Some((records, key)) = records.zip(key)
+        && let Some(kept) = records.load(&key)
+        && let Some((found, digest)) = record::read(&kept, &tar.name, number, context.budget)?
+    {
+        context.observer.advance(Phase::Scan, tar.location.len);
+        return Ok(Scanned { layer: found.layer, tar: Some((digest, found.stored)) });
     }
+    let (found, digest) = scan(tar, number, input.whiteouts, context)?;
+    if let Some((records, key)) = records.zip(key) {
+        records.save(&key, &record::write(&found, digest));
+    }
+    Ok(Scanned { layer: found.layer, tar: Some((digest, found.stored)) })
 }

@@ -163,12 +163,9 @@ impl<'a, W: Write + Seek> Blocks<'a, W> {
             left -= raw_len as u64;
         }
         match found.tail {
-            Some(tail) => self.pack(
-                content,
-                &tail.digest,
-                TailBytes::Donor(tail),
-                u64::from(tail.len) == len,
-            ),
+            Some(tail) => {
+                self.pack(content, &tail.digest, TailBytes::Donor(tail), u64::from(tail.len) == len)
+            }
             None => Ok(()),
         }
     }
@@ -275,6 +272,11 @@ impl<'a, W: Write + Seek> Blocks<'a, W> {
         self.recycle(done.input);
         self.outputs.push(done.output);
         Ok(())
+    }
+
+    /// Whether an index is asked for.
+    pub(crate) fn records(&self) -> bool {
+        self.recorder.is_some()
     }
 
     /// The index of what was written, if it was asked for; see [`Recorder::finish`].

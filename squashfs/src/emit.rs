@@ -5,9 +5,11 @@ use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use bootwright_image::{
-    Blob, BoxError, ContentSink, Digest, FileTree, InodeId, Observer, Phase, Streams, deliver,
-    delivery_order,
+    Blob, BoxError, ContentSink, Digest, FileTree, InodeId, Observer, Origin, Phase, Streams,
+    deliver, delivery_order,
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::blocks::{Blocks, open_output};
 use crate::codec::identify;
@@ -19,7 +21,7 @@ use crate::reuse::{Donor, Index, Reuse};
 use crate::tables;
 
 /// What was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// Length of the image in bytes without padding, as in its superblock.
@@ -77,6 +79,8 @@ struct Current {
     len: u64,
     left: u64,
     block: Vec<u8>,
+    /// Of a host file whose digest goes into the index: it may have changed since it was read.
+    hasher: Option<blake3::Hasher>,
 }
 
 impl<'a, W: Write + Seek> Writer<'a, W> {
@@ -280,13 +284,21 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             return Err(failed("came twice"));
         }
         let block = self.blocks.buffer();
-        self.current = Some(Current { inode, content, len, left: len, block });
+        let blob = tree.inode(inode).as_file();
+        let at_risk = |blob: &&Blob| {
+            blob.digest().is_some() && matches!(blob.origin(), Origin::HostFile { .. })
+        };
+        let hasher = blob.filter(at_risk).filter(|_| self.blocks.records());
+        let hasher = hasher.map(|_| blake3::Hasher::new());
+        self.current = Some(Current { inode, content, len, left: len, block, hasher });
         Ok(())
     }
 
     fn try_data(&mut self, mut bytes: &[u8]) -> Result<(), WriteError> {
         let block_size = self.options.block_size.len();
-        self.take(bytes.len() as u64)?;
+        if let Some(hasher) = &mut self.take(bytes.len() as u64)?.hasher {
+            hasher.update(bytes);
+        }
         while let Some(current) = &mut self.current
             && !bytes.is_empty()
         {
@@ -327,9 +339,15 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             let path = path_of(self.plan.tree, inode);
             return Err(WriteError::ContentLen { path, planned, delivered });
         }
-        let Some(Current { inode, content, len, block, .. }) = self.current.take() else {
+        let Some(Current { inode, content, len, block, hasher, .. }) = self.current.take() else {
             return Ok(());
         };
+        if let Some(hasher) = hasher {
+            let (digest, _) = blob_digest(self.plan.tree, inode);
+            if digest != Some(Digest(*hasher.finalize().as_bytes())) {
+                return Err(WriteError::Changed { path: path_of(self.plan.tree, inode) });
+            }
+        }
         if block.is_empty() {
             self.blocks.recycle(block);
             return Ok(());

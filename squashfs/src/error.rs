@@ -136,6 +136,12 @@ pub enum WriteError {
         /// Bytes that came; at least that many, if more than planned.
         delivered: u64,
     },
+    /// A file of the build host that is not what it was when its digest was taken.
+    #[error("the content of {path:?} changed while the image was made")]
+    Changed {
+        /// The file.
+        path: String,
+    },
     /// A defect: contents were not delivered once each.
     #[error("BUG: the content of {path:?} {problem}")]
     Delivery {

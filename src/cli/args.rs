@@ -116,6 +116,15 @@ pub(crate) struct CompressionArgs {
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 
+    /// Folder that remembers work between builds: what did not change since an earlier one is
+    /// copied and not compressed again. The results are the same with it and without
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Size that the cache is kept below
+    #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = size::parse, requires = "cache")]
+    pub(crate) cache_size: u64,
+
     /// Memory for data between reading and writing
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
     pub(crate) memory: u64,

@@ -7,7 +7,7 @@ use super::args::IsoArgs;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs, squashfs};
-use super::{Usage, epoch, jobs, print, source, squashfs_options};
+use super::{Usage, epoch, print, source, squashfs_options};
 use crate::recipe::checksum_hex;
 use crate::recipe::iso::{IsoRecipe, IsoReport};
 
@@ -27,7 +27,7 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
 
 fn recipe(args: IsoArgs) -> anyhow::Result<IsoRecipe> {
     let squashfs = squashfs_options(&args.compression);
-    let mut source = source(args.source, epoch::from_environment()?, jobs(&args.compression))?;
+    let mut source = source(args.source, epoch::from_environment()?, &args.compression)?;
     source.local_ui = args.local_ui;
     Ok(IsoRecipe {
         overlay_iso: args.overlay_iso,

@@ -13,7 +13,9 @@ mod summary;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -21,6 +23,7 @@ use args::{Cli, Command, CompressionArgs, SourceArgs};
 use interrupt::Interrupt;
 use progress::Progress;
 
+use crate::cache::Cache;
 use crate::image::Timestamp;
 use crate::recipe::Source;
 use crate::squashfs::Options;
@@ -95,7 +98,7 @@ fn print(text: &[u8]) -> anyhow::Result<()> {
 fn source(
     args: SourceArgs,
     epoch: Option<Timestamp>,
-    jobs: NonZeroUsize,
+    compression: &CompressionArgs,
 ) -> anyhow::Result<Source> {
     let base = crate::oci::Reference::parse(&args.base)
         .map_err(|error| Usage(format!("--base: {error}")))?;
@@ -103,9 +106,16 @@ fn source(
         overlays: args.overlay_rootfs,
         architecture: args.arch,
         epoch,
-        jobs,
+        jobs: jobs(compression),
+        cache: cache(compression)?,
         ..Source::new(base)
     })
+}
+
+/// The cache folder, if one was given.
+fn cache(args: &CompressionArgs) -> anyhow::Result<Option<Arc<Cache>>> {
+    let open = |folder: &PathBuf| Cache::open(folder, args.cache_size).map(Arc::new);
+    Ok(args.cache.as_ref().map(open).transpose()?)
 }
 
 /// How the root file system is compressed.

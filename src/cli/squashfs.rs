@@ -6,14 +6,14 @@ use super::args::SquashfsArgs;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs, squashfs};
-use super::{epoch, jobs, print, source, squashfs_options};
+use super::{epoch, print, source, squashfs_options};
 use crate::recipe::squashfs::write_file;
 
 /// Runs the command and prints its summary.
 pub(super) fn run(args: SquashfsArgs, progress: &Progress, json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     let options = squashfs_options(&args.compression);
-    let source = source(args.source, epoch::from_environment()?, jobs(&args.compression))?;
+    let source = source(args.source, epoch::from_environment()?, &args.compression)?;
     let report = write_file(&source, &options, &args.output, progress)?;
 
     let mut summary = Summary::default();

@@ -155,6 +155,12 @@ pub enum RecipeError {
     /// The output's file.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// What the cache had was damaged; it has been removed.
+    #[error("an image in the cache is damaged: {}", super::checksum_hex(key))]
+    Cache {
+        /// The image's key.
+        key: [u8; 32],
+    },
     /// The observer asked to stop.
     #[error("stopped; nothing was written")]
     Cancelled,

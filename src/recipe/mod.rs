@@ -6,8 +6,10 @@
 pub(crate) mod checksum;
 mod error;
 pub mod iso;
+mod pack;
 mod root;
 pub mod squashfs;
+mod tee;
 
 use std::fmt;
 

@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bootwright_image::{Blob, FileTree, InodeId, Metadata, Observer, Timestamp, TreeError};
-use bootwright_oci::{Error, InputSummary, LayerStreams, Limits, Options, Reference, Stack};
+use bootwright_oci::{InputSummary, LayerStreams, Limits, Options, Reference, Stack};
 
-use super::Architecture;
+use super::{Architecture, RecipeError};
+use crate::cache::{Cache, add_digests};
 
 /// Where the product's own files live in the root file system.
 const PRODUCT: &[u8] = b"/opt/spectrocloud";
@@ -26,6 +28,8 @@ pub struct Source {
     pub epoch: Option<Timestamp>,
     /// Threads that read layers.
     pub jobs: NonZeroUsize,
+    /// What remembers work between builds.
+    pub cache: Option<Arc<Cache>>,
 }
 
 impl Source {
@@ -39,6 +43,7 @@ impl Source {
             architecture: None,
             epoch: None,
             jobs: NonZeroUsize::MIN,
+            cache: None,
         }
     }
 }
@@ -62,8 +67,8 @@ impl Root {
     /// Reads and merges everything.
     ///
     /// # Errors
-    /// [`Error`].
-    pub fn load(source: &Source, observer: &dyn Observer) -> Result<Self, Error> {
+    /// [`RecipeError`].
+    pub fn load(source: &Source, observer: &dyn Observer) -> Result<Self, RecipeError> {
         let wanted = source.architecture.or_else(Architecture::host);
         let options = Options {
             architecture: wanted.unwrap_or(Architecture::Amd64).oci_name().into(),
@@ -71,6 +76,9 @@ impl Root {
             jobs: source.jobs,
         };
         let mut stack = Stack::new(options, observer);
+        if let Some(cache) = &source.cache {
+            stack.keep_records(&**cache);
+        }
         let base = stack.add_image(&source.base)?;
         if let Some(archive) = &source.local_ui {
             stack.add_archive(archive, PRODUCT)?;
@@ -79,6 +87,9 @@ impl Root {
             stack.add_overlay(overlay)?;
         }
         let mut rootfs = stack.finish()?;
+        if source.cache.is_some() {
+            add_digests(&mut rootfs.tree, source.jobs, observer)?;
+        }
         if let Some(epoch) = source.epoch {
             lower_times(&mut rootfs.tree, epoch);
         }

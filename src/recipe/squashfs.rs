@@ -1,5 +1,6 @@
 //! A squashfs of an image's root file system.
 
+use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use bootwright_image::Observer;
 use bootwright_oci::InputSummary;
 use bootwright_squashfs::{Options, Summary};
 
+use super::pack::{Place, pack, with_cache};
 use super::{RecipeError, Root, Source};
 use crate::output::Staged;
 
@@ -30,10 +32,18 @@ pub fn write<W: Write + Seek>(
     output: W,
     observer: &dyn Observer,
 ) -> Result<SquashfsReport, RecipeError> {
+    write_to(source, options, Place { window: output, cached: None }, observer)
+}
+
+fn write_to<W: Write + Seek>(
+    source: &Source,
+    options: &Options,
+    place: Place<'_, W>,
+    observer: &dyn Observer,
+) -> Result<SquashfsReport, RecipeError> {
     let root = Root::load(source, observer)?;
     let options = Options { time: root.epoch.clamp_to_u32(), ..options.clone() };
-    let squashfs =
-        bootwright_squashfs::write(&root.tree, &root.streams, options, output, observer)?;
+    let (squashfs, _) = pack::<_, File>(&root, options, place, Vec::new(), observer)?;
     Ok(SquashfsReport { inputs: root.inputs, squashfs })
 }
 
@@ -47,8 +57,12 @@ pub fn write_file(
     target: &Path,
     observer: &dyn Observer,
 ) -> Result<SquashfsReport, RecipeError> {
-    let staged = Staged::new(target)?;
-    let report = write(source, options, staged.file(), observer)?;
+    let (report, staged) = with_cache(source.cache.as_deref(), observer, |cache| {
+        let staged = Staged::new(target)?;
+        let cached = cache.map(|cache| (cache, staged.file(), 0));
+        let report = write_to(source, options, Place { window: staged.file(), cached }, observer)?;
+        Ok((report, staged))
+    })?;
     staged.publish()?;
     Ok(report)
 }

@@ -130,16 +130,19 @@ impl<W: Write + Seek> Writer<W> {
         Ok(self.canvas.window(offset))
     }
 
-    /// Gives a file whose length is not known yet its place at the next free block. Nothing else
-    /// can be placed until [`end_open`](Self::end_open) says where it ends.
+    /// Gives a file whose length is not known yet its place at the next free multiple of `align`
+    /// bytes. Nothing else can be placed until [`end_open`](Self::end_open) says where it ends.
     ///
     /// # Errors
-    /// As [`place`](Self::place).
-    pub fn begin_open(&mut self, inode: InodeId) -> Result<Window<W>, WriteError> {
+    /// As [`place_aligned`](Self::place_aligned).
+    pub fn begin_open(&mut self, inode: InodeId, align: u64) -> Result<Window<W>, WriteError> {
         self.check_len(inode, 0)?;
         self.files.check_free(&self.tree, inode)?;
+        let start = self.files.aligned(align)?;
+        let too_large = |_| WriteError::TooLarge { what: path_of(&self.tree, inode) };
+        self.files.next = u32::try_from(start).map_err(too_large)?;
         self.files.open = Some(inode);
-        Ok(self.canvas.window(u64::from(self.files.next) * BLOCK))
+        Ok(self.canvas.window(start * BLOCK))
     }
 
     /// Ends the open file `inode` at `len` bytes.
@@ -223,6 +226,14 @@ impl Files {
         }
     }
 
+    /// The next free block at a multiple of `align` bytes.
+    fn aligned(&self, align: u64) -> Result<u64, WriteError> {
+        if !align.is_power_of_two() || align < BLOCK {
+            return Err(WriteError::Alignment { align });
+        }
+        Ok(u64::from(self.next).next_multiple_of(align / BLOCK))
+    }
+
     /// Reserves `len` bytes and returns their offset in the image.
     fn place(
         &mut self,
@@ -232,14 +243,11 @@ impl Files {
         align: u64,
     ) -> Result<u64, WriteError> {
         self.check_free(tree, inode)?;
-        if !align.is_power_of_two() || align < BLOCK {
-            return Err(WriteError::Alignment { align });
-        }
+        let start = self.aligned(align)?;
         if len == 0 {
             self.places[inode.index()] = Some(Extent { block: 0, len });
             return Ok(u64::from(self.next) * BLOCK);
         }
-        let start = u64::from(self.next).next_multiple_of(align / BLOCK);
         let end = start.checked_add(len.div_ceil(BLOCK));
         let too_large = || WriteError::TooLarge { what: path_of(tree, inode) };
         self.next = end.and_then(|end| u32::try_from(end).ok()).ok_or_else(too_large)?;

@@ -143,7 +143,7 @@ impl Live {
         let options = Options { partition_view: true, ..options() };
         let mut writer = Writer::new(self.tree, options, output).unwrap();
         let mut kernel = writer.place(self.kernel, 5_000).unwrap();
-        let mut rootfs = writer.begin_open(self.rootfs).unwrap();
+        let mut rootfs = writer.begin_open(self.rootfs, 2048).unwrap();
         rootfs.write_all(&[2; 4_000]).unwrap();
         kernel.write_all(&[1; 5_000]).unwrap();
         rootfs.write_all(&[3; 4_000]).unwrap();

@@ -34,7 +34,7 @@ fn large<W: Write + Seek>(lens: &[u64], output: W) -> u64 {
         .collect();
     let mut writer = Writer::new(tree, options(), output).unwrap();
     for (id, len) in ids.into_iter().zip(lens) {
-        let mut window = writer.begin_open(id).unwrap();
+        let mut window = writer.begin_open(id, 2048).unwrap();
         window.write_all(b"<").unwrap();
         window.seek(SeekFrom::Start(len - 1)).unwrap();
         window.write_all(b">").unwrap();
@@ -187,7 +187,7 @@ fn places_are_given_once_and_in_bounds() {
         "the image would exceed 4294967295 blocks of 2048 bytes at /b"
     );
     assert_eq!(message(writer.end_open(a, 1).unwrap_err()), "\"/a\" is not open");
-    writer.begin_open(a).unwrap();
+    writer.begin_open(a, 2048).unwrap();
     assert_eq!(
         message(writer.place(b, 1).unwrap_err()),
         "\"/b\" cannot be placed: \"/a\" is still open and everything after it waits"
@@ -219,7 +219,7 @@ fn what_has_no_place_is_named_at_the_end() {
     for open in [false, true] {
         let mut writer = Writer::new(tree.clone(), options(), Sparse::default()).unwrap();
         if open {
-            writer.begin_open(a).unwrap();
+            writer.begin_open(a, 2048).unwrap();
         }
         assert_eq!(
             writer.finish(&Boot::default(), &Silent).unwrap_err().to_string(),

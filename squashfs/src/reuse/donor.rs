@@ -167,11 +167,7 @@ pub(crate) fn check_of(stored: &[u8]) -> Check {
 }
 
 /// The part of a fragment block that is the end of a content; `offset` is the block's.
-pub(crate) fn slice<'a>(
-    block: &'a [u8],
-    tail: &Tail,
-    offset: u64,
-) -> Result<&'a [u8], DonorError> {
+pub(crate) fn slice<'a>(block: &'a [u8], tail: &Tail, offset: u64) -> Result<&'a [u8], DonorError> {
     let start = tail.offset as usize;
     block.get(start..start + tail.len as usize).ok_or(DonorError::Damaged { offset })
 }

@@ -151,9 +151,10 @@ impl Recorder {
         let sizes = files.raw_sizes().to_vec();
         let mut checks = vec![Check::default(); sizes.len()];
         self.checks.iter().for_each(|(index, check)| checks[*index] = *check);
-        let fragments = fragments.iter().zip(&self.fragments).map(|((start, size), (key, check))| {
-            FragmentRecord { start: *start, size: *size, key: *key, check: *check }
-        });
+        let fragments =
+            fragments.iter().zip(&self.fragments).map(|((start, size), (key, check))| {
+                FragmentRecord { start: *start, size: *size, key: *key, check: *check }
+            });
         let contents = (0..).zip(digests).filter_map(|(content, (digest, len))| {
             let Located { start, first_size, sizes, .. } = files.located(content)?;
             let tail = self.tails.get(&content).copied();

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 pub use donor::{Donor, DonorError};
 pub(crate) use donor::{check_of, slice};
-pub use index::{Index, IndexError};
 pub(crate) use index::{Check, Recorder, Tail};
+pub use index::{Index, IndexError};
 
 /// What a writer takes from an earlier image and leaves for a later one.
 #[derive(Clone, Debug, Default)]

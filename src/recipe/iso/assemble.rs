@@ -1,22 +1,28 @@
 //! Writes a prepared ISO.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Seek, Write};
 
 use bootwright_boot::PartitionTable;
 use bootwright_boot::grub::{self, GrubFiles};
 use bootwright_boot::iso9660::{self, BiosBoot, Boot, EfiBoot, Hybrid};
 use bootwright_boot::loaders::{CHAIN, chain_paths};
-use bootwright_image::{Blob, FileTree, InodeId, Metadata, Observer, Phase, Timestamp, deliver};
+use bootwright_image::{Blob, FileTree, InodeId, Metadata, Observer, Phase, Timestamp};
 use bootwright_partitions::fat;
 use bootwright_squashfs as squashfs;
 use sha2::{Digest, Sha256};
 
 use super::boot_files::{BiosImage, BootFiles, Places};
-use super::tee::{Tap, Taps, Tee};
 use super::{IsoReport, PreparedIso};
+use crate::cache::Cache;
+use crate::recipe::pack::{Place, pack};
+use crate::recipe::tee::Tap;
 use crate::recipe::{Architecture, RecipeError, Root};
 
+/// Where the squashfs begins: file systems share blocks of this size, so that a copy of an image
+/// from the cache takes no space where they can.
+const SQUASHFS_ALIGN: u64 = 4096;
 /// Where the EFI system partition begins: a multiple of this, as partitioning tools expect.
 const ESP_ALIGN: u64 = 1 << 20;
 /// Label of the EFI system partition's file system.
@@ -32,6 +38,7 @@ type Kept = BTreeMap<InodeId, Vec<u8>>;
 pub(super) fn write<W: Write + Seek>(
     prepared: PreparedIso<'_>,
     output: W,
+    cached: Option<(&Cache, &File)>,
     observer: &dyn Observer,
 ) -> Result<IsoReport, RecipeError> {
     let PreparedIso { recipe, root, boot, medium, places } = prepared;
@@ -44,7 +51,7 @@ pub(super) fn write<W: Write + Seek>(
     let named = volume(&recipe.label, root.epoch);
     let mut iso = iso9660::Writer::new(medium.into_tree(), named, output)?;
     let options = squashfs::Options { time: root.epoch.clamp_to_u32(), ..recipe.squashfs.clone() };
-    let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, observer)?;
+    let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, cached, observer)?;
 
     observer.begin(Phase::Write, None);
     boot.check_loaders(&kept, observer)?;
@@ -99,30 +106,19 @@ fn stream<W: Write + Seek>(
     places: &Places,
     options: squashfs::Options,
     iso: &mut iso9660::Writer<W>,
+    cached: Option<(&Cache, &File)>,
     observer: &dyn Observer,
 ) -> Result<(squashfs::Summary, Kept), RecipeError> {
     let kernel = iso.place(places.kernel, boot.kernel_len)?;
     let initrd = iso.place(places.initrd, boot.initrd_len)?;
-    let window = iso.begin_open(places.squashfs)?;
-    let mut writer = squashfs::Writer::new(&root.tree, options, window, observer)?;
-
-    let wanted = writer.wanted().to_vec();
-    // Equal files are delivered once, under one inode.
-    let delivered = |inode: InodeId| writer.delivered_as(inode).unwrap_or(inode);
-    let mut taps = Taps::new();
-    taps.add(delivered(boot.kernel.kernel), Tap::Place(kernel));
-    taps.add(delivered(boot.kernel.initrd), Tap::Place(initrd));
-    for (inode, _) in boot.small() {
-        taps.add(delivered(inode), Tap::Keep(inode, Vec::new()));
-    }
-
-    observer.begin(Phase::Compress, Some(writer.content_bytes()));
-    let mut tee = Tee::new(&mut writer, &mut taps);
-    deliver(&root.tree, &root.streams, wanted, &mut tee, observer)?;
-    let summary = writer.finish()?;
-    observer.end(Phase::Compress);
+    let mut taps =
+        vec![(boot.kernel.kernel, Tap::Place(kernel)), (boot.kernel.initrd, Tap::Place(initrd))];
+    taps.extend(boot.small().into_iter().map(|(inode, _)| (inode, Tap::Keep(inode, Vec::new()))));
+    let window = iso.begin_open(places.squashfs, SQUASHFS_ALIGN)?;
+    let cached = cached.map(|(cache, file)| (cache, file, window.base()));
+    let (summary, kept) = pack(root, options, Place { window, cached }, taps, observer)?;
     iso.end_open(places.squashfs, summary.padded_len)?;
-    Ok((summary, taps.into_kept()))
+    Ok((summary, kept))
 }
 
 /// Gives the BIOS boot image its content; returns the boot code for a hybrid medium.

@@ -16,7 +16,6 @@ mod boot_files;
 mod bundle;
 mod medium;
 mod report;
-mod tee;
 mod user_data;
 
 use std::io::{Seek, Write};
@@ -27,6 +26,7 @@ use bootwright_oci::{Limits, Options, Stack};
 use bootwright_squashfs as squashfs;
 
 use super::checksum;
+use super::pack::with_cache;
 use super::{RecipeError, Root, Source};
 use crate::output::{Staged, check_space, publish_pair};
 use boot_files::BootFiles;
@@ -114,10 +114,15 @@ impl IsoRecipe {
         observer: &dyn Observer,
     ) -> Result<IsoReport, RecipeError> {
         let target = folder.join(format!("{name}.iso"));
-        let prepared = self.prepare(observer)?;
-        check_space(&target, prepared.least_len())?;
-        let staged = Staged::new(&target)?;
-        let mut report = prepared.write(staged.file(), observer)?;
+        let cache = self.source.cache.as_deref();
+        let (mut report, staged) = with_cache(cache, observer, |cache| {
+            let prepared = self.prepare(observer)?;
+            check_space(&target, prepared.least_len())?;
+            let staged = Staged::new(&target)?;
+            let cached = cache.map(|cache| (cache, staged.file()));
+            let report = assemble::write(prepared, staged.file(), cached, observer)?;
+            Ok((report, staged))
+        })?;
         report.sha256 = checksum::of_file(staged.file(), report.len, observer)?;
         let side = Staged::new(&folder.join(format!("{name}.iso.sha256")))?;
         let line = checksum::line(&report.sha256, &format!("{name}.iso"));
@@ -223,6 +228,6 @@ impl PreparedIso<'_> {
         output: W,
         observer: &dyn Observer,
     ) -> Result<IsoReport, RecipeError> {
-        assemble::write(self, output, observer)
+        assemble::write(self, output, None, observer)
     }
 }

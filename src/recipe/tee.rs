@@ -51,6 +51,16 @@ impl<W: Write + Seek> Taps<W> {
         self.0.entry(delivered_as).or_default().push(tap);
     }
 
+    /// The inodes under which contents are picked up.
+    pub(super) fn inodes(&self) -> impl Iterator<Item = InodeId> {
+        self.0.keys().copied()
+    }
+
+    /// Shows a piece of an inode's content to its taps.
+    pub(super) fn data(&mut self, inode: InodeId, bytes: &[u8]) -> io::Result<()> {
+        self.0.get_mut(&inode).into_iter().flatten().try_for_each(|tap| tap.data(bytes))
+    }
+
     /// What was kept in memory.
     pub(super) fn into_kept(self) -> BTreeMap<InodeId, Vec<u8>> {
         self.0
