@@ -112,16 +112,24 @@ impl Staged {
         &self.target
     }
 
+    /// Flushes what was written so far to the disk. [`publish`](Self::publish) does so too; this
+    /// is to begin early, beside other work.
+    ///
+    /// # Errors
+    /// [`OutputError::Finish`].
+    pub fn flush(&self) -> Result<(), OutputError> {
+        let failed = |source| OutputError::Finish { path: self.target.clone(), source };
+        self.file.sync_data().map_err(failed)
+    }
+
     /// Flushes the file to the disk and gives it its name, replacing what was there.
     ///
     /// # Errors
     /// [`OutputError`]; the target is unchanged then.
-    pub fn publish(mut self) -> Result<(), OutputError> {
+    pub fn publish(self) -> Result<(), OutputError> {
         refuse_special(&self.target)?;
-        self.file
-            .sync_data()
-            .and_then(|()| self.give_name())
-            .map_err(|source| OutputError::Finish { path: self.target.clone(), source })
+        self.flush()?;
+        self.publish_unflushed()
     }
 
     /// Gives the file its name without waiting for the disk: for files that are checked when they

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use bootwright_image::{Kind, Observer, collect};
-use bootwright_oci::{Error, Limits, Options, Reference, Rootfs, Stack};
+use bootwright_oci::{Error, Limits, Options, Records, Reference, Rootfs, Stack};
 use sha2::{Digest, Sha256, Sha512};
 
 /// A member of a tar, header field by header field.
@@ -307,8 +307,27 @@ pub(crate) fn read(reference: &Reference) -> Result<Rootfs, Error> {
 }
 
 pub(crate) fn read_with(options: Options, reference: &Reference) -> Result<Rootfs, Error> {
+    read_keeping(options, reference, &NoRecords)
+}
+
+/// Remembers nothing.
+struct NoRecords;
+
+impl Records for NoRecords {
+    fn load(&self, _: &[u8; 32]) -> Option<Vec<u8>> {
+        None
+    }
+    fn save(&self, _: &[u8; 32], _: &[u8]) {}
+}
+
+pub(crate) fn read_keeping(
+    options: Options,
+    reference: &Reference,
+    records: &dyn Records,
+) -> Result<Rootfs, Error> {
     let warnings = Warnings::default();
     let mut stack = Stack::new(options, &warnings);
+    stack.keep_records(records);
     stack.add_image(reference)?;
     stack.finish()
 }

@@ -11,3 +11,4 @@ mod foreign;
 mod hostile;
 mod merging;
 mod model;
+mod records;

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::block_list::Slot;
-use crate::codec::{Decoder, Encoder, Use};
+use crate::codec::{Encoder, Use};
 use crate::error::WriteError;
 use crate::format::DATA_STORED;
 use crate::fragments::Filled;
 use crate::options::Options;
-use crate::reuse::{Check, Donor, DonorError, check_of, slice};
+use crate::reuse::{Check, Donor, ReaderState, check_of};
 
 /// A block on its way through a worker.
 pub(crate) struct Job {
@@ -77,9 +77,7 @@ impl Done {
 pub(crate) struct Worker {
     encoder: io::Result<Encoder>,
     donor: Option<Arc<Donor>>,
-    decoder: Option<Decoder>,
-    /// The donor's fragment block decompressed last: neighbours often come from one.
-    fetched: Option<(u32, Vec<u8>)>,
+    reader: Option<ReaderState>,
     record: bool,
 }
 
@@ -87,9 +85,8 @@ impl Worker {
     pub(crate) fn new(options: &Options, donor: Option<Arc<Donor>>, record: bool) -> Self {
         Self {
             encoder: Encoder::new(options.compression, Use::Data(options.block_size)),
-            decoder: donor.as_ref().map(|donor| donor.decoder()),
+            reader: donor.as_deref().map(ReaderState::new),
             donor,
-            fetched: None,
             record,
         }
     }
@@ -153,18 +150,10 @@ impl Worker {
     /// Fetches what a fragment block needs from the donor's.
     fn fill(&mut self, filled: &mut Filled) -> Result<(), WriteError> {
         for (at, tail) in &filled.gaps {
-            let Some((donor, decoder)) = self.donor.as_ref().zip(self.decoder.as_mut()) else {
+            let Some((donor, reader)) = self.donor.as_ref().zip(self.reader.as_mut()) else {
                 return Err(no_donor());
             };
-            if self.fetched.as_ref().is_none_or(|(number, _)| *number != tail.fragment) {
-                self.fetched = Some((tail.fragment, donor.fragment(tail.fragment, decoder)?));
-            }
-            let block = self.fetched.as_ref().map_or(&[][..], |(_, block)| block);
-            let start = donor.index().fragments[tail.fragment as usize].start;
-            let bytes = slice(block, tail, start)?;
-            if blake3::hash(bytes) != tail.digest {
-                return Err(DonorError::Damaged { offset: start }.into());
-            }
+            let bytes = reader.tail(donor, tail)?;
             filled.bytes[*at..*at + bytes.len()].copy_from_slice(bytes);
         }
         Ok(())

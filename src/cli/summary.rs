@@ -90,6 +90,11 @@ pub(super) fn squashfs(summary: &mut Summary, squashfs: &Squashfs) {
         "compressed": squashfs.compressed,
     });
     summary.line("squashfs", text, value);
+    if squashfs.reused > 0 {
+        let text =
+            format!("{} of {} taken from it", human(squashfs.reused), human(squashfs.compressed));
+        summary.line("cache", text, json!({ "bytes": squashfs.reused }));
+    }
 }
 
 #[cfg(test)]

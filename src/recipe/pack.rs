@@ -64,17 +64,14 @@ pub(super) fn pack<W: Write + Seek, T: Write + Seek>(
     let found = cache.find(&key, root, &options);
     if let Found::Whole(image) = &found {
         return copy(root, image, (file, offset), taps, observer)
-            .inspect_err(|error| forget_if_damaged(cache, image, error));
+            .map_err(|error| blame(cache, image, error));
     }
     let donor = found.image().map(|image| image.donor.clone());
     let reuse = Reuse { donor, record: true };
     let written = write(root, options.clone(), reuse, place.window, taps, observer);
     let (summary, index, kept) = written.map_err(|error| match found.image() {
-        Some(image) if is_donors_fault(&error) => {
-            cache.forget(&image.key);
-            RecipeError::Cache { key: image.key }
-        }
-        _ => error,
+        Some(image) => blame(cache, image, error),
+        None => error,
     })?;
     if let Some(index) = index {
         let kept = cache.keep(&key, root, &options, (&summary, &index), (file, offset), observer);
@@ -139,16 +136,18 @@ fn copy<T: Write + Seek>(
         taps.add(inode, tap);
     }
     std::thread::scope(|scope| {
-        let checked = scope.spawn(|| image.check(observer));
-        copy_range((&image.file, 0), output, summary.padded_len, observer).map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::Interrupted => RecipeError::Cancelled,
-                io::ErrorKind::UnexpectedEof => RecipeError::Cache { key: image.key },
-                _ => error.into(),
-            }
-        })?;
+        let copied = scope.spawn(|| {
+            copy_range((&image.file, 0), output, summary.padded_len, observer).map_err(|error| {
+                match error.kind() {
+                    io::ErrorKind::Interrupted => RecipeError::Cancelled,
+                    io::ErrorKind::UnexpectedEof => RecipeError::Cache { key: image.key },
+                    _ => error.into(),
+                }
+            })
+        });
         feed(root, &image.donor, &mut taps, |_| true)?;
-        checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        image.check(observer)?;
+        copied.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     observer.advance(Phase::Compress, summary.padded_len);
     observer.end(Phase::Compress);
@@ -163,12 +162,13 @@ fn feed<T: Write + Seek>(
     taps: &mut Taps<T>,
     supplied: impl Fn(&InodeId) -> bool,
 ) -> Result<(), RecipeError> {
+    let mut reader = donor.reader();
     for inode in taps.inodes().filter(supplied).collect::<Vec<_>>() {
         let blob = root.tree.inode(inode).as_file();
         let Some((digest, len)) = blob.and_then(|blob| Some((blob.digest()?, blob.len()))) else {
             continue;
         };
-        donor.read(digest, len, |bytes| taps.data(inode, bytes).map_err(Fed::Output)).map_err(
+        reader.read(digest, len, |bytes| taps.data(inode, bytes).map_err(Fed::Output)).map_err(
             |error| match error {
                 Fed::Output(error) => RecipeError::Write(error),
                 Fed::Donor(error) => WriteError::Donor(error).into(),
@@ -189,12 +189,13 @@ impl From<DonorError> for Fed {
     }
 }
 
-fn is_donors_fault(error: &RecipeError) -> bool {
-    matches!(error, RecipeError::Squashfs(WriteError::Donor(_)))
-}
-
-fn forget_if_damaged(cache: &Cache, image: &CachedImage, error: &RecipeError) {
-    if matches!(error, RecipeError::Cache { .. }) || is_donors_fault(error) {
-        cache.forget(&image.key);
+/// Removes an image from the cache when the error says that it is damaged.
+fn blame(cache: &Cache, image: &CachedImage, error: RecipeError) -> RecipeError {
+    match error {
+        RecipeError::Cache { .. } | RecipeError::Squashfs(WriteError::Donor(_)) => {
+            cache.forget(&image.key);
+            RecipeError::Cache { key: image.key }
+        }
+        error => error,
     }
 }

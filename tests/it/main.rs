@@ -7,6 +7,7 @@
 
 mod arm64;
 mod boot;
+mod cache;
 mod determinism;
 mod fixture;
 mod library;

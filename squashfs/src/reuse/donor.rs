@@ -66,44 +66,6 @@ impl Donor {
         self.content(digest, len).is_some()
     }
 
-    /// Reads a content, piece by piece; `false` when the image does not have it.
-    ///
-    /// # Errors
-    /// [`DonorError`], and what `each` returns.
-    pub fn read<E: From<DonorError>>(
-        &self,
-        digest: Digest,
-        len: u64,
-        mut each: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        let Some(content) = self.content(digest, len) else { return Ok(false) };
-        let mut decoder = self.decoder();
-        let (mut stored, mut raw) = (Vec::new(), Vec::new());
-        let (mut offset, mut left) = (content.start, len);
-        for (size, check) in self.index.blocks(content) {
-            if is_zero_run(size) {
-                let zeros = vec![0; self.block_size];
-                for _ in 0..zero_run(size) {
-                    let now = left.min(self.block_size as u64);
-                    each(&zeros[..usize::try_from(now).expect("BUG: a block")])?;
-                    left -= now;
-                }
-                continue;
-            }
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(self.block_size);
-            self.stored(offset, size, check, &mut stored)?;
-            decode(&mut decoder, offset, size, &stored, take, &mut raw)?;
-            each(&raw)?;
-            offset += stored.len() as u64;
-            left -= take as u64;
-        }
-        if let Some(tail) = content.tail {
-            let block = self.fragment(tail.fragment, &mut decoder)?;
-            each(slice(&block, &tail, self.index.fragments[tail.fragment as usize].start)?)?;
-        }
-        Ok(true)
-    }
-
     pub(crate) fn content(&self, digest: Digest, len: u64) -> Option<&Content> {
         self.index.content(digest, len)
     }
@@ -115,10 +77,6 @@ impl Donor {
     /// The fragment block in which exactly the ends of files lie that `key` stands for.
     pub(crate) fn fragment_by_key(&self, key: &[u8; 32]) -> Option<FragmentRecord> {
         self.fragments_by_key.get(key).map(|number| self.index.fragments[*number as usize])
-    }
-
-    pub(crate) fn decoder(&self) -> Decoder {
-        Decoder::new(self.compressor).expect("BUG: what was compressed can be decompressed")
     }
 
     /// Reads a block as it is stored and compares its digest.
@@ -141,22 +99,119 @@ impl Donor {
         if check_of(stored) == check { Ok(()) } else { Err(DonorError::Damaged { offset }) }
     }
 
-    /// A fragment block, decompressed.
-    pub(crate) fn fragment(
-        &self,
-        number: u32,
-        decoder: &mut Decoder,
-    ) -> Result<Vec<u8>, DonorError> {
-        let FragmentRecord { start, size, check, .. } = self.index.fragments[number as usize];
+    /// Reads contents one after another.
+    #[must_use]
+    pub fn reader(&self) -> DonorReader<'_> {
+        DonorReader { donor: self, state: ReaderState::new(self) }
+    }
+}
+
+/// Reads contents out of a donor. Neighbours read one after another share the work of
+/// decompressing the fragment block that they lie in.
+pub struct DonorReader<'a> {
+    donor: &'a Donor,
+    state: ReaderState,
+}
+
+impl DonorReader<'_> {
+    /// Reads a content, piece by piece; `false` when the image does not have it.
+    ///
+    /// # Errors
+    /// [`DonorError`], and what `each` returns.
+    pub fn read<E: From<DonorError>>(
+        &mut self,
+        digest: Digest,
+        len: u64,
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let donor = self.donor;
+        let Some(content) = donor.content(digest, len) else { return Ok(false) };
         let (mut stored, mut raw) = (Vec::new(), Vec::new());
-        self.stored(start, size, check, &mut stored)?;
-        raw.resize(self.block_size, 0);
-        if size & DATA_STORED != 0 {
-            return Ok(stored);
+        let (mut offset, mut left) = (content.start, len);
+        for (size, check) in donor.index.blocks(content) {
+            let blocks = if is_zero_run(size) { zero_run(size) } else { 1 };
+            for _ in 0..blocks {
+                let take = usize::try_from(left).unwrap_or(usize::MAX).min(donor.block_size);
+                if is_zero_run(size) {
+                    raw.clear();
+                    raw.resize(take, 0);
+                } else {
+                    donor.stored(offset, size, check, &mut stored)?;
+                    self.state.decode(offset, size, &stored, take, &mut raw)?;
+                    offset += stored.len() as u64;
+                }
+                each(&raw)?;
+                left -= take as u64;
+            }
         }
-        let len = decoder.decode(&stored, &mut raw).ok_or(DonorError::Damaged { offset: start })?;
-        raw.truncate(len);
-        Ok(raw)
+        if let Some(tail) = content.tail {
+            each(self.state.tail(donor, &tail)?)?;
+        }
+        Ok(true)
+    }
+}
+
+impl std::fmt::Debug for DonorReader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DonorReader").finish_non_exhaustive()
+    }
+}
+
+/// What reading a donor keeps from one read to the next.
+pub(crate) struct ReaderState {
+    decoder: Decoder,
+    /// The fragment block decompressed last.
+    fetched: Option<(u32, Vec<u8>)>,
+}
+
+impl ReaderState {
+    pub(crate) fn new(donor: &Donor) -> Self {
+        let decoder = Decoder::new(donor.compressor);
+        let decoder = decoder.expect("BUG: what was compressed can be decompressed");
+        Self { decoder, fetched: None }
+    }
+
+    /// The end of a content out of its fragment block.
+    pub(crate) fn tail(&mut self, donor: &Donor, tail: &Tail) -> Result<&[u8], DonorError> {
+        let FragmentRecord { start, size, check, .. } =
+            donor.index.fragments[tail.fragment as usize];
+        if self.fetched.as_ref().is_none_or(|(number, _)| *number != tail.fragment) {
+            let mut stored = Vec::new();
+            donor.stored(start, size, check, &mut stored)?;
+            let block = if size & DATA_STORED == 0 {
+                let mut block = vec![0; donor.block_size];
+                let len = self.decoder.decode(&stored, &mut block);
+                block.truncate(len.ok_or(DonorError::Damaged { offset: start })?);
+                block
+            } else {
+                stored
+            };
+            self.fetched = Some((tail.fragment, block));
+        }
+        let block = self.fetched.as_ref().map_or(&[][..], |(_, block)| block);
+        let from = tail.offset as usize;
+        let bytes = block.get(from..from + tail.len as usize);
+        bytes
+            .filter(|bytes| blake3::hash(bytes) == tail.digest)
+            .ok_or(DonorError::Damaged { offset: start })
+    }
+
+    /// Decompresses a block of `len` bytes.
+    fn decode(
+        &mut self,
+        offset: u64,
+        size: u32,
+        stored: &[u8],
+        len: usize,
+        raw: &mut Vec<u8>,
+    ) -> Result<(), DonorError> {
+        raw.resize(len, 0);
+        let decoded = if size & DATA_STORED == 0 {
+            self.decoder.decode(stored, raw)
+        } else {
+            (stored.len() == len).then(|| raw.copy_from_slice(stored)).map(|()| len)
+        };
+        if decoded == Some(len) { Ok(()) } else { Err(DonorError::Damaged { offset }) }
     }
 }
 
@@ -164,27 +219,4 @@ impl Donor {
 pub(crate) fn check_of(stored: &[u8]) -> Check {
     let digest = blake3::hash(stored);
     digest.as_bytes()[..16].try_into().expect("BUG: half of 32 bytes")
-}
-
-/// The part of a fragment block that is the end of a content; `offset` is the block's.
-pub(crate) fn slice<'a>(block: &'a [u8], tail: &Tail, offset: u64) -> Result<&'a [u8], DonorError> {
-    let start = tail.offset as usize;
-    block.get(start..start + tail.len as usize).ok_or(DonorError::Damaged { offset })
-}
-
-fn decode(
-    decoder: &mut Decoder,
-    offset: u64,
-    size: u32,
-    stored: &[u8],
-    len: usize,
-    raw: &mut Vec<u8>,
-) -> Result<(), DonorError> {
-    raw.resize(len, 0);
-    let decoded = if size & DATA_STORED == 0 {
-        decoder.decode(stored, raw)
-    } else {
-        (stored.len() == len).then(|| raw.copy_from_slice(stored)).map(|()| len)
-    };
-    if decoded == Some(len) { Ok(()) } else { Err(DonorError::Damaged { offset }) }
 }

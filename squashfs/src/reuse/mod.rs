@@ -13,8 +13,8 @@ mod index;
 
 use std::sync::Arc;
 
-pub use donor::{Donor, DonorError};
-pub(crate) use donor::{check_of, slice};
+pub use donor::{Donor, DonorError, DonorReader};
+pub(crate) use donor::{ReaderState, check_of};
 pub(crate) use index::{Check, Recorder, Tail};
 pub use index::{Index, IndexError};
 

@@ -98,7 +98,7 @@ proptest! {
             let bytes = spec.bytes();
             let digest = Digest(*blake3::hash(&bytes).as_bytes());
             let mut found = Vec::new();
-            let known = donor.read(digest, bytes.len() as u64, |part| {
+            let known = donor.reader().read(digest, bytes.len() as u64, |part| {
                 found.extend_from_slice(part);
                 Ok::<(), DonorError>(())
             });

@@ -123,7 +123,13 @@ impl IsoRecipe {
             let report = assemble::write(prepared, staged.file(), cached, observer)?;
             Ok((report, staged))
         })?;
-        report.sha256 = checksum::of_file(staged.file(), report.len, observer)?;
+        // Hashing and the disk work side by side.
+        report.sha256 = std::thread::scope(|scope| {
+            let flushed = scope.spawn(|| staged.flush());
+            let sha256 = checksum::of_file(staged.file(), report.len, observer)?;
+            flushed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            Ok::<_, RecipeError>(sha256)
+        })?;
         let side = Staged::new(&folder.join(format!("{name}.iso.sha256")))?;
         let line = checksum::line(&report.sha256, &format!("{name}.iso"));
         side.file().write_all(line.as_bytes())?;
