@@ -125,9 +125,11 @@ pub(crate) struct CompressionArgs {
     #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = size::parse, requires = "cache")]
     pub(crate) cache_size: u64,
 
-    /// Memory for data between reading and writing
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
-    pub(crate) memory: u64,
+    /// Memory for data between reading and writing; names and attributes come on top, about 450
+    /// bytes for each file [default: 256M, or a quarter of what control groups allow if that is
+    /// less]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) memory: Option<u64>,
 }
 
 fn block_size(text: &str) -> Result<BlockSize, String> {

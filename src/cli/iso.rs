@@ -19,14 +19,14 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
     }
     let start = Instant::now();
     let (folder, name) = (args.output.clone(), args.name.clone());
-    let recipe = recipe(args)?;
+    let recipe = recipe(args, progress)?;
     let report = recipe.write_file(&folder, &name, progress)?;
     let image = folder.join(format!("{name}.iso"));
     print(summary(&report, &image, start, progress).render(json).as_bytes())
 }
 
-fn recipe(args: IsoArgs) -> anyhow::Result<IsoRecipe> {
-    let squashfs = squashfs_options(&args.compression);
+fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
+    let squashfs = squashfs_options(&args.compression, progress);
     let mut source = source(args.source, epoch::from_environment()?, &args.compression)?;
     source.local_ui = args.local_ui;
     Ok(IsoRecipe {

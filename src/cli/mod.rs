@@ -6,6 +6,7 @@ mod epoch;
 mod inspect;
 mod interrupt;
 mod iso;
+mod machine;
 mod progress;
 mod size;
 mod squashfs;
@@ -13,7 +14,7 @@ mod summary;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use interrupt::Interrupt;
 use progress::Progress;
 
 use crate::cache::Cache;
-use crate::image::Timestamp;
+use crate::image::{Observer, Timestamp};
 use crate::recipe::Source;
 use crate::squashfs::Options;
 
@@ -119,20 +120,22 @@ fn cache(args: &CompressionArgs) -> anyhow::Result<Option<Arc<Cache>>> {
 }
 
 /// How the root file system is compressed.
-fn squashfs_options(args: &CompressionArgs) -> Options {
+fn squashfs_options(args: &CompressionArgs, progress: &Progress) -> Options {
+    if let Some((asked, limit)) = args.memory.zip(machine::memory_limit(Path::new("/")))
+        && asked > limit
+    {
+        let (asked, limit) = (size::human(asked), size::human(limit));
+        progress.warn(format_args!("--memory {asked}: control groups allow this process {limit}"));
+    }
     Options {
         compression: args.compression,
         block_size: args.block_size,
-        memory: args.memory,
+        memory: args.memory.unwrap_or_else(machine::default_memory),
         ..Options::new(jobs(args))
     }
 }
 
 /// The number of threads asked for, else the CPUs that affinity and control groups allow.
 fn jobs(args: &CompressionArgs) -> NonZeroUsize {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the number of threads never shows in the output"
-    )]
-    args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    args.jobs.unwrap_or_else(machine::cpus)
 }

@@ -12,7 +12,7 @@ use crate::recipe::squashfs::write_file;
 /// Runs the command and prints its summary.
 pub(super) fn run(args: SquashfsArgs, progress: &Progress, json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
-    let options = squashfs_options(&args.compression);
+    let options = squashfs_options(&args.compression, progress);
     let source = source(args.source, epoch::from_environment()?, &args.compression)?;
     let report = write_file(&source, &options, &args.output, progress)?;
 
