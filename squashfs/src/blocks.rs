@@ -218,9 +218,6 @@ impl<'a, W: Write + Seek> Blocks<'a, W> {
         // The largest number means that there is no fragment.
         let number = u32::try_from(self.fragments.len()).ok().filter(|number| *number < u32::MAX);
         let offset = self.fragment.push(digest, bytes);
-        if self.fragment.is_due(digest) {
-            self.end_fragment()?;
-        }
         Ok((number.ok_or(WriteError::Fragments)?, offset))
     }
 

@@ -3,11 +3,6 @@
 use crate::reuse::Tail;
 
 /// Packs ends of files until a block is full.
-///
-/// A block that is nearly full is also ended by what lies in it: by an end of a file whose digest
-/// says so, one in two. That way a file more or less in an image changes some fragment blocks
-/// behind it, and not all that follow. The earlier blocks may end, the fewer change, but the less
-/// do compressors find: a quarter of a block early costs 0.1 % of the image.
 #[derive(Debug)]
 pub(crate) struct FragmentBuilder {
     block_size: usize,
@@ -72,11 +67,6 @@ impl FragmentBuilder {
         self.key.update(digest);
         self.key.update(&(tail.len() as u64).to_le_bytes());
         u32::try_from(at).expect("BUG: below 1 MiB")
-    }
-
-    /// Whether the block ends behind what was added last.
-    pub(crate) fn is_due(&self, digest: &[u8; 32]) -> bool {
-        self.filled.bytes.len() >= self.block_size / 16 * 15 && digest[0].is_multiple_of(2)
     }
 
     /// The block; `None` when there is nothing in it.

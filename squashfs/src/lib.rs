@@ -71,6 +71,7 @@ mod bound;
 mod codec;
 mod emit;
 mod error;
+mod evidence;
 mod format;
 mod fragments;
 #[doc(hidden)]

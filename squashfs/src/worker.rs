@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::block_list::Slot;
 use crate::codec::{Encoder, Use};
 use crate::error::WriteError;
+use crate::evidence::is_compressed;
 use crate::format::DATA_STORED;
 use crate::fragments::Filled;
-use crate::options::Options;
+use crate::options::{Compression, Options};
 use crate::reuse::{Check, Donor, ReaderState, check_of};
 
 /// A block on its way through a worker.
@@ -73,9 +74,31 @@ impl Done {
     }
 }
 
+/// An encoder that is spared what will not compress.
+struct Compressor {
+    encoder: Encoder,
+    /// Whether to look for evidence. Zstandard and LZ4 do so themselves; whoever takes xz wants
+    /// every byte.
+    looks: bool,
+}
+
+impl Compressor {
+    fn new(options: &Options) -> io::Result<Self> {
+        let encoder = Encoder::new(options.compression, Use::Data(options.block_size))?;
+        Ok(Self { encoder, looks: matches!(options.compression, Compression::Gzip { .. }) })
+    }
+
+    fn encode(&mut self, input: &[u8], output: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        if self.looks && is_compressed(input) {
+            return Ok(None);
+        }
+        self.encoder.encode(input, output)
+    }
+}
+
 /// The state of one worker thread.
 pub(crate) struct Worker {
-    encoder: io::Result<Encoder>,
+    compressor: io::Result<Compressor>,
     donor: Option<Arc<Donor>>,
     reader: Option<ReaderState>,
     record: bool,
@@ -84,7 +107,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(options: &Options, donor: Option<Arc<Donor>>, record: bool) -> Self {
         Self {
-            encoder: Encoder::new(options.compression, Use::Data(options.block_size)),
+            compressor: Compressor::new(options),
             reader: donor.as_deref().map(ReaderState::new),
             donor,
             record,
@@ -130,10 +153,10 @@ impl Worker {
         input: Vec<u8>,
         mut output: Vec<u8>,
     ) -> Result<Done, WriteError> {
-        let encoder = self.encoder.as_mut().map_err(|error| {
+        let compressor = self.compressor.as_mut().map_err(|error| {
             WriteError::Compress(io::Error::new(error.kind(), error.to_string()))
         })?;
-        let encoded = encoder.encode(&input, &mut output).map_err(WriteError::Compress)?;
+        let encoded = compressor.encode(&input, &mut output).map_err(WriteError::Compress)?;
         Ok(Done {
             place,
             raw_len: input.len(),
