@@ -81,7 +81,9 @@ fn a_kept_layer_is_read_for_its_contents_only() {
         for (a, b) in without.tree.walk().zip(rootfs.tree.walk()) {
             let (a, b) = (without.tree.inode(a.id), rootfs.tree.inode(b.id));
             assert_eq!(a.metadata, b.metadata);
-            let digest = |inode: &bootwright_image::Inode| inode.as_file().map(|b| b.digest());
+            let digest = |inode: &bootwright_image::Inode| {
+                inode.as_file().map(bootwright_image::Blob::digest)
+            };
             assert_eq!(digest(a), digest(b));
         }
     }

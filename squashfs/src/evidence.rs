@@ -44,7 +44,8 @@ fn spread(block: &[u8]) -> u64 {
             }
         }
     }
-    const EVEN: i64 = (SAMPLE / 256) as i64;
+    const EVEN: i64 = 1 << 8;
+    const _: () = assert!(SAMPLE == 256 << 8);
     (0..256)
         .map(|byte| {
             let count: i64 = counts.iter().map(|table| i64::from(table[byte])).sum();

@@ -48,15 +48,6 @@ pub(crate) enum Found {
     Nothing,
 }
 
-impl Found {
-    pub(crate) fn image(&self) -> Option<&CachedImage> {
-        match self {
-            Self::Whole(image) | Self::Similar(image) => Some(image),
-            Self::Nothing => None,
-        }
-    }
-}
-
 impl CachedImage {
     /// Compares the image with its digest.
     ///

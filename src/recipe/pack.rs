@@ -2,8 +2,11 @@
 //! copied as a whole from the cache.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Seek, Write};
+use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
 
 use bootwright_image::{InodeId, Observer, Phase, deliver};
 use bootwright_squashfs::reuse::{DonorError, Reuse};
@@ -46,47 +49,68 @@ pub(super) fn with_cache<T>(
     build(None)
 }
 
-/// Writes the squashfs of `root` and shows the contents of some inodes to `taps` on the way.
-/// Returns what they kept.
-pub(super) fn pack<W: Write + Seek, T: Write + Seek>(
+/// A squashfs in its place, or on its way there.
+pub(super) struct Packed<'scope> {
+    pub(super) summary: Summary,
+    /// What the taps kept in memory.
+    pub(super) kept: BTreeMap<InodeId, Vec<u8>>,
+    /// The thread that copies the image, when the cache had it.
+    copying: Option<ScopedJoinHandle<'scope, Result<(), RecipeError>>>,
+}
+
+impl Packed<'_> {
+    /// Waits until the squashfs is in its place and known to be whole.
+    pub(super) fn wait(&mut self) -> Result<(), RecipeError> {
+        self.copying.take().map_or(Ok(()), |thread| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+/// Writes the squashfs of `root` and shows the contents of some inodes to `taps` on the way. An
+/// image that the cache has is copied by a thread of `scope`; [`Packed::wait`] for it.
+pub(super) fn pack<'scope, 'env, W: Write + Seek, T: Write + Seek>(
+    scope: &'scope Scope<'scope, 'env>,
     root: &Root,
     options: Options,
-    place: Place<'_, W>,
+    place: Place<'env, W>,
     taps: Vec<(InodeId, Tap<T>)>,
-    observer: &dyn Observer,
-) -> Result<(Summary, BTreeMap<InodeId, Vec<u8>>), RecipeError> {
+    observer: &'env dyn Observer,
+) -> Result<Packed<'scope>, RecipeError> {
     let Some((cache, file, offset)) = place.cached else {
         let (summary, _, kept) =
             write(root, options, Reuse::default(), place.window, taps, observer)?;
-        return Ok((summary, kept));
+        return Ok(Packed { summary, kept, copying: None });
     };
     let key = fingerprint(root, &options);
-    let found = cache.find(&key, root, &options);
-    if let Found::Whole(image) = &found {
-        return copy(root, image, (file, offset), taps, observer)
-            .map_err(|error| blame(cache, image, error));
-    }
-    let donor = found.image().map(|image| image.donor.clone());
+    let found = match cache.find(&key, root, &options) {
+        Found::Whole(image) => {
+            return copy(scope, root, (cache, image), (file, offset), taps, observer);
+        }
+        Found::Similar(image) => Some(image),
+        Found::Nothing => None,
+    };
+    let donor = found.as_ref().map(|image| image.donor.clone());
     let reuse = Reuse { donor, record: true };
     let written = write(root, options.clone(), reuse, place.window, taps, observer);
-    let (summary, index, kept) = written.map_err(|error| match found.image() {
+    let (summary, index, kept) = written.map_err(|error| match &found {
         Some(image) => blame(cache, image, error),
         None => error,
     })?;
     if let Some(index) = index {
-        let kept = cache.keep(&key, root, &options, (&summary, &index), (file, offset), observer);
-        match kept {
+        let made = (&summary, &index);
+        match cache.keep(&key, root, &options, made, (file, offset), observer) {
             Err(RecipeError::Cancelled) => return Err(RecipeError::Cancelled),
-            Err(error) => observer.warn(format_args!(
-                "the image is not kept in the cache: {error}{}",
-                std::error::Error::source(&error)
-                    .map(|cause| format!(": {cause}"))
-                    .unwrap_or_default()
-            )),
+            Err(error) => not_kept(&error, observer),
             Ok(()) => {}
         }
     }
-    Ok((summary, kept))
+    Ok(Packed { summary, kept, copying: None })
+}
+
+fn not_kept(error: &RecipeError, observer: &dyn Observer) {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    observer.warn(format_args!("the image is not kept in the cache: {error}{cause}"));
 }
 
 type Written = (Summary, Option<bootwright_squashfs::reuse::Index>, BTreeMap<InodeId, Vec<u8>>);
@@ -121,38 +145,40 @@ fn write<W: Write + Seek, T: Write + Seek>(
     Ok((summary, index, taps.into_kept()))
 }
 
-/// Copies the image that the cache has of this very root.
-fn copy<T: Write + Seek>(
+/// Copies the image that the cache has of this very root, and compares it with its digest.
+fn copy<'scope, 'env, T: Write + Seek>(
+    scope: &'scope Scope<'scope, 'env>,
     root: &Root,
-    image: &CachedImage,
-    output: (&File, u64),
+    (cache, image): (&'env Cache, CachedImage),
+    output: (&'env File, u64),
     wanted_taps: Vec<(InodeId, Tap<T>)>,
-    observer: &dyn Observer,
-) -> Result<(Summary, BTreeMap<InodeId, Vec<u8>>), RecipeError> {
+    observer: &'env dyn Observer,
+) -> Result<Packed<'scope>, RecipeError> {
+    let image = Arc::new(image);
     let mut summary = image.about.summary;
-    observer.begin(Phase::Compress, Some(summary.padded_len));
+    summary.reused = summary.compressed;
+    let len = summary.padded_len;
+    observer.begin(Phase::Compress, Some(len));
+    let copied = Arc::clone(&image);
+    let copying = scope.spawn(move || {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::Interrupted => RecipeError::Cancelled,
+            io::ErrorKind::UnexpectedEof => RecipeError::Cache { key: copied.key },
+            _ => error.into(),
+        };
+        copy_range((&copied.file, 0), output, len, observer)
+            .map_err(failed)
+            .and_then(|()| copied.check(observer))
+            .map_err(|error| blame(cache, &copied, error))
+    });
     let mut taps = Taps::new();
     for (inode, tap) in wanted_taps {
         taps.add(inode, tap);
     }
-    std::thread::scope(|scope| {
-        let copied = scope.spawn(|| {
-            copy_range((&image.file, 0), output, summary.padded_len, observer).map_err(|error| {
-                match error.kind() {
-                    io::ErrorKind::Interrupted => RecipeError::Cancelled,
-                    io::ErrorKind::UnexpectedEof => RecipeError::Cache { key: image.key },
-                    _ => error.into(),
-                }
-            })
-        });
-        feed(root, &image.donor, &mut taps, |_| true)?;
-        image.check(observer)?;
-        copied.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    observer.advance(Phase::Compress, summary.padded_len);
+    feed(root, &image.donor, &mut taps, |_| true).map_err(|error| blame(cache, &image, error))?;
+    observer.advance(Phase::Compress, len);
     observer.end(Phase::Compress);
-    summary.reused = summary.compressed;
-    Ok((summary, taps.into_kept()))
+    Ok(Packed { summary, kept: taps.into_kept(), copying: Some(copying) })
 }
 
 /// Shows the taps what is not delivered, because an earlier image supplies it.

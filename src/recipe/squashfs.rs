@@ -43,7 +43,11 @@ fn write_to<W: Write + Seek>(
 ) -> Result<SquashfsReport, RecipeError> {
     let root = Root::load(source, observer)?;
     let options = Options { time: root.epoch.clamp_to_u32(), ..options.clone() };
-    let (squashfs, _) = pack::<_, File>(&root, options, place, Vec::new(), observer)?;
+    let squashfs = std::thread::scope(|scope| {
+        let mut packed = pack::<_, File>(scope, &root, options, place, Vec::new(), observer)?;
+        packed.wait()?;
+        Ok::<_, RecipeError>(packed.summary)
+    })?;
     Ok(SquashfsReport { inputs: root.inputs, squashfs })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::thread::Scope;
 
 use bootwright_boot::PartitionTable;
 use bootwright_boot::grub::{self, GrubFiles};
@@ -41,6 +42,16 @@ pub(super) fn write<W: Write + Seek>(
     cached: Option<(&Cache, &File)>,
     observer: &dyn Observer,
 ) -> Result<IsoReport, RecipeError> {
+    std::thread::scope(|scope| write_in(scope, prepared, output, cached, observer))
+}
+
+fn write_in<'scope, 'env, W: Write + Seek>(
+    scope: &'scope Scope<'scope, 'env>,
+    prepared: PreparedIso<'_>,
+    output: W,
+    cached: Option<(&'env Cache, &'env File)>,
+    observer: &'env dyn Observer,
+) -> Result<IsoReport, RecipeError> {
     let PreparedIso { recipe, root, boot, medium, places } = prepared;
     if boot.bios.is_none() && boot.architecture == Architecture::Amd64 {
         observer.warn(format_args!(
@@ -50,8 +61,14 @@ pub(super) fn write<W: Write + Seek>(
     let (placed, fingerprint) = (medium.placed(), medium.fingerprint()?);
     let named = volume(&recipe.label, root.epoch);
     let mut iso = iso9660::Writer::new(medium.into_tree(), named, output)?;
+
+    let taps = boot_taps(&boot, &places, &mut iso)?;
+    let window = iso.begin_open(places.squashfs, SQUASHFS_ALIGN)?;
+    let cached = cached.map(|(cache, file)| (cache, file, window.base()));
     let options = squashfs::Options { time: root.epoch.clamp_to_u32(), ..recipe.squashfs.clone() };
-    let (summary, kept) = stream(&root, &boot, &places, options, &mut iso, cached, observer)?;
+    let mut packed = pack(scope, &root, options, Place { window, cached }, taps, observer)?;
+    let (summary, kept) = (packed.summary, std::mem::take(&mut packed.kept));
+    iso.end_open(places.squashfs, summary.padded_len)?;
 
     observer.begin(Phase::Write, None);
     boot.check_loaders(&kept, observer)?;
@@ -63,6 +80,7 @@ pub(super) fn write<W: Write + Seek>(
     let seed = seed(&root, &summary, &recipe.label, &fingerprint);
     esp(&boot, &kept, root.epoch, &seed, places.esp, &mut iso)?;
     let len = iso.finish(&firmware(&places, boot_code, seed), observer)?.len;
+    packed.wait()?;
     observer.end(Phase::Write);
     Ok(IsoReport {
         inputs: root.inputs,
@@ -99,26 +117,18 @@ fn firmware(places: &Places, boot_code: Option<Vec<u8>>, seed: [u8; 32]) -> Boot
     Boot { bios, efi: Some(EfiBoot { image: places.esp }), hybrid: Some(hybrid) }
 }
 
-/// Streams the root file system into its place and picks up what boots on the way.
-fn stream<W: Write + Seek>(
-    root: &Root,
+/// Places kernel and initrd, and says what else to pick up while the root file system goes past.
+fn boot_taps<W: Write + Seek>(
     boot: &BootFiles,
     places: &Places,
-    options: squashfs::Options,
     iso: &mut iso9660::Writer<W>,
-    cached: Option<(&Cache, &File)>,
-    observer: &dyn Observer,
-) -> Result<(squashfs::Summary, Kept), RecipeError> {
+) -> Result<Vec<(InodeId, Tap<W>)>, RecipeError> {
     let kernel = iso.place(places.kernel, boot.kernel_len)?;
     let initrd = iso.place(places.initrd, boot.initrd_len)?;
     let mut taps =
         vec![(boot.kernel.kernel, Tap::Place(kernel)), (boot.kernel.initrd, Tap::Place(initrd))];
     taps.extend(boot.small().into_iter().map(|(inode, _)| (inode, Tap::Keep(inode, Vec::new()))));
-    let window = iso.begin_open(places.squashfs, SQUASHFS_ALIGN)?;
-    let cached = cached.map(|(cache, file)| (cache, file, window.base()));
-    let (summary, kept) = pack(root, options, Place { window, cached }, taps, observer)?;
-    iso.end_open(places.squashfs, summary.padded_len)?;
-    Ok((summary, kept))
+    Ok(taps)
 }
 
 /// Gives the BIOS boot image its content; returns the boot code for a hybrid medium.
