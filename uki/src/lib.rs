@@ -10,6 +10,7 @@ pub mod pcr;
 pub mod pe;
 pub mod public_key;
 pub mod signer;
+pub mod unified;
 
 #[doc(hidden)]
 pub mod fuzzing;

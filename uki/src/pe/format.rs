@@ -9,6 +9,7 @@ pub(crate) const NT_SIGNATURE: [u8; 4] = *b"PE\0\0";
 
 /// Fields of the COFF header, from the PE signature.
 pub(crate) mod coff {
+    pub(crate) const MACHINE: usize = 4;
     pub(crate) const SECTION_COUNT: usize = 6;
     pub(crate) const SYMBOL_TABLE: usize = 12;
     pub(crate) const SYMBOL_COUNT: usize = 16;

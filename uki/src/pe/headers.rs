@@ -94,6 +94,16 @@ impl Headers {
         self.set_optional(optional::HEADERS_LEN, len);
     }
 
+    /// The number of the machine the image is for.
+    pub(crate) fn machine(&self) -> u16 {
+        u16_at(&self.bytes, self.nt + coff::MACHINE).unwrap_or_default()
+    }
+
+    /// Whether the image's pages are never writable and executable at once.
+    pub(crate) fn is_nx_compat(&self) -> bool {
+        self.dll_characteristics() & optional::NX_COMPAT != 0
+    }
+
     pub(crate) fn section_count(&self) -> usize {
         usize::from(u16_at(&self.bytes, self.nt + coff::SECTION_COUNT).unwrap_or_default())
     }

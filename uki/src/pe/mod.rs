@@ -4,6 +4,7 @@
 
 mod checksum;
 mod error;
+mod file;
 pub(crate) mod format;
 pub(crate) mod headers;
 mod read;
@@ -13,6 +14,7 @@ mod writer;
 
 pub use checksum::Checksum;
 pub use error::WriteError;
+pub use file::{File, SectionInfo};
 pub use read::{Certificate, Image, Machine, ParseError, Section, Subsystem};
 pub use stub::Stub;
 pub use writer::{Declared, Placed, Writer, Written};

@@ -1,9 +1,12 @@
 //! The image that sections are added to.
 
-use super::WriteError;
 use super::error::text;
 use super::format::{coff, debug, optional};
 use super::headers::{Headers, SectionHeader, u32_at};
+use super::{Machine, WriteError};
+
+/// More than any section of a stub has in memory.
+const SECTION_LEN_MAX: usize = 1 << 24;
 
 /// An unsigned image to which sections can be added: `systemd-stub`.
 #[derive(Clone, Debug)]
@@ -49,12 +52,13 @@ impl Stub {
         Ok(Self { headers, sections })
     }
 
-    /// The content of a section as it is in memory: padded with zeros to its virtual size.
+    /// The content of a section as it is in memory: padded with zeros to its virtual size, 16 MiB
+    /// at most.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<Vec<u8>> {
         let (header, content) = self.sections.iter().find(|(s, _)| s.name() == name.as_bytes())?;
         let mut content = content.clone();
-        content.resize((header.virtual_size as usize).min(content.len()), 0);
+        content.resize((header.virtual_size as usize).min(SECTION_LEN_MAX), 0);
         Some(content)
     }
 
@@ -83,6 +87,12 @@ impl Stub {
                 false
             }
         }
+    }
+
+    /// The machine it is for.
+    #[must_use]
+    pub fn machine(&self) -> Machine {
+        self.headers.machine().into()
     }
 
     /// The image is not to be marked as one whose pages are never writable and executable at

@@ -96,6 +96,12 @@ impl<W: Write + Seek> Writer<W> {
         })
     }
 
+    /// Bytes of the image so far.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// The content of the next declared section follows.
     ///
     /// # Errors

@@ -5,4 +5,5 @@ mod authenticode;
 mod pcr;
 mod support;
 mod tools;
+mod unified;
 mod variables;

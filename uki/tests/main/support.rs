@@ -67,3 +67,24 @@ pub(crate) fn stub() -> Vec<u8> {
     }
     file
 }
+
+/// A kernel that UEFI could start, with a release and SBAT levels of its own.
+pub(crate) fn kernel() -> Vec<u8> {
+    let mut file = stub();
+    file[0x202..0x206].copy_from_slice(b"HdrS");
+    file[0x20E..0x210].copy_from_slice(&0x180_u16.to_le_bytes());
+    file[0x380..0x393].copy_from_slice(b"6.1.0-test (build)\0");
+    let sbat = b"sbat,1,SBAT Version,sbat,1,x\nlinux,1,Linux,linux,6.1,x\n\0";
+    file[0x600..0x600 + sbat.len()].copy_from_slice(sbat);
+    file
+}
+
+/// The stub of Debian's systemd-boot-efi, if it is installed.
+pub(crate) fn debian_stub() -> Option<Vec<u8>> {
+    const PATH: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+    let stub = std::fs::read(PATH).ok();
+    if stub.is_none() {
+        crate::tools::skip(&format!("{PATH} not found"));
+    }
+    stub
+}
