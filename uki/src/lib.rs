@@ -6,6 +6,7 @@ pub mod cms;
 pub mod efi;
 pub mod hash;
 pub mod keys;
+mod midstate;
 pub mod pcr;
 pub mod pe;
 pub mod public_key;

@@ -100,6 +100,28 @@ impl Map {
         usize::try_from(padded - self.table.start).unwrap_or_default()
     }
 
+    /// Hands over all that is hashed, in order, each piece with its place in the file: also the
+    /// zeros that a file gets before a table can follow.
+    pub(super) fn visit<F: Read + Seek>(
+        &self,
+        file: &mut F,
+        visitor: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<(), AuthenticodeError> {
+        let mut buffer = vec![0; usize::try_from(self.file_len).unwrap_or(CHUNK).min(CHUNK)];
+        for part in self.hashed() {
+            file.seek(SeekFrom::Start(part.start))?;
+            let mut at = part.start;
+            while at < part.end {
+                let len = usize::try_from(part.end - at).unwrap_or(CHUNK).min(CHUNK);
+                file.read_exact(&mut buffer[..len])?;
+                visitor(at, &buffer[..len]);
+                at += len as u64;
+            }
+        }
+        visitor(self.table.start, &[0; 8][..self.padding()]);
+        Ok(())
+    }
+
     /// The digest, and the checksum of the same bytes in their places. Both are of the file
     /// padded to eight bytes.
     pub(super) fn digest<F: Read + Seek>(
@@ -109,31 +131,26 @@ impl Map {
     ) -> Result<(Vec<u8>, Checksum), AuthenticodeError> {
         let mut hasher = Hasher::new(hash);
         let mut checksum = Checksum::default();
-        let mut buffer = vec![0; usize::try_from(self.file_len).unwrap_or(CHUNK).min(CHUNK)];
-        let mut at = 0;
-        for part in self.hashed() {
-            let mut hole = part.start - at;
-            while hole > 0 {
-                let len = hole.min(8);
-                checksum.update(&[0; 8][..usize::try_from(len).unwrap_or(8)]);
-                hole -= len;
-            }
-            file.seek(SeekFrom::Start(part.start))?;
-            let mut left = part.end - part.start;
-            while left > 0 {
-                let len = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-                file.read_exact(&mut buffer[..len])?;
-                hasher.update(&buffer[..len]);
-                checksum.update(&buffer[..len]);
-                left -= len as u64;
-            }
-            at = part.end;
-        }
-        let padding = &[0; 8][..self.padding()];
-        hasher.update(padding);
-        checksum.update(padding);
+        let mut position = 0;
+        self.visit(file, &mut |at, bytes| {
+            // What is left out counts as zeros.
+            let hole = usize::try_from(at - position).unwrap_or_default();
+            checksum.update(&[0; 8][..hole]);
+            hasher.update(bytes);
+            checksum.update(bytes);
+            position = at + bytes.len() as u64;
+        })?;
         Ok((hasher.finish(), checksum))
     }
+}
+
+/// Hands over all that an image's digest is of; see [`Map::visit`].
+pub(crate) fn visit_hashed<F: Read + Seek>(
+    file: &mut F,
+    len: u64,
+    visitor: &mut dyn FnMut(u64, &[u8]),
+) -> Result<(), AuthenticodeError> {
+    Map::read(file, len)?.visit(file, visitor)
 }
 
 /// The Authenticode digest of an image that has no gaps: the first `len` bytes of `file`.

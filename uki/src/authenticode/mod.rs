@@ -13,7 +13,8 @@ use crate::pe::WriteError;
 use crate::signer::SignError;
 
 pub use digest::image_digest;
-pub use sign::{Options, seal, sign};
+pub(crate) use digest::visit_hashed;
+pub use sign::{Options, message, request, seal, sign};
 pub use verify::{Signature, signatures, verify};
 
 /// The longest certificate table that is read, in bytes.

@@ -54,6 +54,32 @@ pub fn seal<F: Read + Write + Seek>(file: &mut F, len: u64) -> Result<u64, Authe
     write_table(file, map, &table, checksum)
 }
 
+/// Asks `identity` to sign the image, and changes nothing: a [`Detached`](crate::signer::Detached)
+/// signer writes down what it has to sign.
+///
+/// # Errors
+/// [`AuthenticodeError`].
+pub fn request<F: Read + Seek>(
+    file: &mut F,
+    len: u64,
+    identity: &Identity,
+) -> Result<(), AuthenticodeError> {
+    let digest = Map::read(file, len)?.digest(file, Hash::Sha256)?.0;
+    let message = message(&digest.try_into().unwrap_or_default()).map_err(SignError::from)?;
+    identity.signer().sign(Hash::Sha256, &message)?;
+    Ok(())
+}
+
+/// What a signature of an image with that digest is over, without a time: DER attributes.
+///
+/// # Errors
+/// What the encoder reports.
+pub fn message(digest: &[u8; 32]) -> der::Result<Vec<u8>> {
+    let octets = spc::encode(digest)?;
+    let content = Content::Attached { kind: spc::INDIRECT_DATA, octets: &octets, time: None };
+    Ok(Plan::new(content)?.into_message())
+}
+
 /// `WIN_CERTIFICATE` around a signature, padded.
 fn entry(der: &[u8]) -> Vec<u8> {
     let len = (certificate::HEADER_LEN + der.len()).next_multiple_of(8);

@@ -63,6 +63,11 @@ impl Plan {
         }
     }
 
+    /// What the signature is over.
+    pub(crate) fn into_message(self) -> Vec<u8> {
+        self.message
+    }
+
     /// The signed data with `identity`'s signature and certificates.
     pub(crate) fn sign(self, identity: &Identity) -> Result<SignedData, SignError> {
         let signature = identity.signer().sign(Hash::Sha256, &self.message)?;

@@ -2,11 +2,15 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
+use super::format::section::COUNT_MAX;
 use super::headers::Headers;
 use super::{Machine, WriteError};
 
 /// More than any image's headers have.
 const HEADERS_LEN_MAX: u64 = 1 << 20;
+
+/// Zeros that a section has in memory only, at most. Sections that are measured have none.
+const ZEROS_MAX: u64 = 1 << 24;
 
 /// Where a section lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +48,9 @@ impl<F: Read + Seek> File<F> {
         let mut head = Vec::new();
         file.by_ref().take(len.min(HEADERS_LEN_MAX)).read_to_end(&mut head)?;
         let headers = Headers::parse(&head)?;
+        if headers.section_count() > COUNT_MAX {
+            return Err(WriteError::SectionCount { count: headers.section_count() });
+        }
         let sections = headers.sections().into_iter().map(|section| {
             let name = super::error::text(section.name());
             if section.raw_end() > len && section.raw_len != 0 {
@@ -86,6 +93,10 @@ impl<F: Read + Seek> File<F> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let zeros = u64::from(section.virtual_size - stored);
+        if zeros > ZEROS_MAX {
+            let problem = format!("section {} has {zeros} zeros that are not stored", section.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
         io::copy(&mut io::repeat(0).take(zeros), output)?;
         Ok(())
     }

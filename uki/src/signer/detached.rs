@@ -38,6 +38,20 @@ impl Detached {
         Self { role, folder, public, pending: Mutex::default() }
     }
 
+    /// Puts a signature where [`sign`](Signer::sign) finds it.
+    ///
+    /// # Errors
+    /// [`SignError::File`].
+    pub fn store(&self, hash: Hash, message: &[u8], signature: &[u8]) -> Result<(), SignError> {
+        let path = self.folder.join(format!("{}.{ANSWER}", self.stem(hash, message)));
+        fs::write(&path, signature).map_err(|source| SignError::File { path, source })
+    }
+
+    fn stem(&self, hash: Hash, message: &[u8]) -> String {
+        let id = hex(&sha256(&[hash.name().as_bytes(), self.public.as_pkcs1(), message]));
+        format!("{}-{}.{hash}", self.role, &id[..ID_LEN])
+    }
+
     /// The requests that have no signature yet, in the order they were made.
     #[must_use]
     pub fn pending(&self) -> Vec<PathBuf> {
@@ -51,8 +65,7 @@ impl Signer for Detached {
     }
 
     fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let id = hex(&sha256(&[hash.name().as_bytes(), self.public.as_pkcs1(), message]));
-        let stem = format!("{}-{}.{hash}", self.role, &id[..ID_LEN]);
+        let stem = self.stem(hash, message);
         let answer = self.folder.join(format!("{stem}.{ANSWER}"));
         match fs::read(&answer) {
             Ok(signature) if self.public.verifies(hash, message, &signature) => Ok(signature),

@@ -7,6 +7,7 @@ mod error;
 mod ingredients;
 mod inspect;
 mod kernel;
+mod later;
 pub mod names;
 
 pub use build::{Build, Built, Contribution, ProfilePredictions};
@@ -15,6 +16,7 @@ pub use error::BuildError;
 pub use ingredients::{Ingredients, Profile};
 pub use inspect::{Inspection, inspect};
 pub use kernel::uname;
+pub use later::{ImageRequest, LaterError, sign_policies};
 
 /// Images from this length on fail on many machines.
 pub const LEN_WARNING: u64 = 1 << 30;

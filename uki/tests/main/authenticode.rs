@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::Cursor;
 
-use bootwright_uki::authenticode::{AuthenticodeError, Options, seal, sign, signatures, verify};
+use bootwright_uki::authenticode::{
+    AuthenticodeError, Options, image_digest, seal, sign, signatures, verify,
+};
 use bootwright_uki::hash::Hash;
 use bootwright_uki::pe::{Checksum, Declared, Stub, Writer};
 
@@ -73,7 +75,8 @@ fn a_sealed_image_has_the_right_checksum_and_the_same_digest() {
 #[test]
 fn every_bit_of_a_signed_image_counts() {
     let file = signed(&[0], Options::default());
-    let table = image().len();
+    let (table, len) = (image().len(), file.len() as u64);
+    let digest = image_digest(&mut Cursor::new(&file), len, Hash::Sha256).unwrap();
     let checksum = 0x58 + 64..0x58 + 68;
     for at in (0..file.len()).filter(|at| !checksum.contains(at)) {
         // In the table, what is behind the signature is padding.
@@ -83,7 +86,12 @@ fn every_bit_of_a_signed_image_counts() {
         for bit in 0..8 {
             let mut changed = file.clone();
             changed[at] ^= 1 << bit;
-            assert!(check(&changed, 0).is_err(), "bit {bit} of byte {at:#x} of {:#x}", file.len());
+            // To verify takes long: in the image, once for each byte; the digest says the rest.
+            let other = image_digest(&mut Cursor::new(&changed), len, Hash::Sha256);
+            let is_hashed = at < table && other.is_ok_and(|other| other != digest);
+            if bit == at % 8 || !is_hashed {
+                assert!(check(&changed, 0).is_err(), "bit {bit} of byte {at:#x} of {len:#x}");
+            }
         }
     }
 }

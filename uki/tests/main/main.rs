@@ -3,6 +3,7 @@
 
 mod authenticode;
 mod keys;
+mod later;
 mod pcr;
 mod support;
 mod tools;
