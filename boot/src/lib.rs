@@ -52,6 +52,7 @@
 //! are placed, and on nothing else.
 
 mod boot_info;
+pub mod cpio;
 pub mod el_torito;
 #[doc(hidden)]
 pub mod fuzzing;

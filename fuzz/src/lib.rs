@@ -1,6 +1,7 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
 pub mod seeds;
+mod trust;
 
 /// A function that takes any bytes and panics when an invariant is broken.
 pub struct Target {
@@ -19,7 +20,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -36,4 +37,10 @@ pub const TARGETS: [Target; 10] = [
     target("partitions_mbr", bootwright_partitions::fuzzing::mbr_read, seeds::disks),
     target("partitions_fat", bootwright_partitions::fuzzing::fat_read, seeds::fats),
     target("uki_pe", bootwright_uki::fuzzing::pe, seeds::executables),
+    target("uki_extend", bootwright_uki::fuzzing::extend, seeds::executables),
+    target("uki_authenticode", bootwright_uki::fuzzing::authenticode, trust::signed_executables),
+    target("uki_signature_lists", bootwright_uki::fuzzing::signature_lists, trust::lists),
+    target("uki_signed_variable", bootwright_uki::fuzzing::signed_variable, trust::variables),
+    target("uki_pem", bootwright_uki::fuzzing::pem, trust::pems),
+    target("uki_pcr_signatures", bootwright_uki::fuzzing::pcr_signatures, trust::pcr_signatures),
 ];

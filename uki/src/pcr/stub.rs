@@ -1,0 +1,62 @@
+//! Which sections a given stub measures.
+
+use super::SECTIONS;
+use crate::pe::Stub;
+
+/// What stands around the version in a stub's `.sdmagic` section.
+const MAGIC: [&str; 2] = ["#### LoaderInfo: systemd-stub ", " ####"];
+/// Versions of which the predictions were compared with guests that booted them.
+const COMPARED: std::ops::RangeInclusive<u32> = 252..=262;
+
+/// Which sections a stub measures. It has their names in it, so it is looked for them: version
+/// 252 measures neither `.uname` nor `.sbat`, later ones measure more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The stub's version as it says itself, such as `257.13-1~deb13u1`.
+    pub version: Option<String>,
+    /// The sections it measures when they are there, in the order of [`SECTIONS`].
+    pub sections: Vec<&'static str>,
+}
+
+impl Measured {
+    /// Looks at a stub.
+    #[must_use]
+    pub fn by(stub: &Stub) -> Self {
+        let magic = stub.section(".sdmagic").unwrap_or_default();
+        let contents: Vec<&[u8]> = stub.sections.iter().map(|(_, content)| &**content).collect();
+        Self::find(&magic, &contents)
+    }
+
+    /// The same from the contents of a stub's sections, `.sdmagic` also by itself.
+    pub(crate) fn find(magic: &[u8], contents: &[&[u8]]) -> Self {
+        let text = String::from_utf8_lossy(magic);
+        let version = text.split(MAGIC[0]).nth(1).and_then(|rest| rest.split(MAGIC[1]).next());
+        let knows = |name: &str| {
+            let needle = [name.as_bytes(), b"\0"].concat();
+            contents.iter().any(|content| {
+                // A name begins where another text ends.
+                content.windows(needle.len() + 1).any(|w| w[0] == 0 && w[1..] == needle)
+                    || content.starts_with(&needle)
+            })
+        };
+        let sections = SECTIONS.into_iter().filter(|name| knows(name)).collect();
+        Self { version: version.map(str::to_owned), sections }
+    }
+
+    /// Whether predictions for this version were compared with what guests measured. For others
+    /// they are the best guess.
+    #[must_use]
+    pub fn is_compared(&self) -> bool {
+        let digits = |version: &String| {
+            let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+            version[..end].parse().ok()
+        };
+        self.version.as_ref().and_then(digits).is_some_and(|major| COMPARED.contains(&major))
+    }
+
+    /// Whether the stub measures sections of that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.sections.contains(&name)
+    }
+}
