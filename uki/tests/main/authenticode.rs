@@ -205,3 +205,51 @@ fn what_sbsign_signs_is_accepted() {
     };
     assert_eq!(digest(&theirs), digest(&signed(&[0], Options::default())));
 }
+
+#[test]
+fn what_distributions_ship_is_verified() {
+    for path in
+        ["/usr/lib/shim/shimx64.efi.signed", "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"]
+    {
+        let Ok(file) = fs::read(path) else {
+            tools::skip(&format!("{path} not found"));
+            continue;
+        };
+        let len = file.len() as u64;
+        let found = signatures(&mut Cursor::new(&file), len).unwrap();
+        let anchors: Vec<_> = found
+            .iter()
+            .flat_map(|signature| {
+                let signed = &signature.signed;
+                signed.certificates().iter().chain([signed.signer()])
+            })
+            .cloned()
+            .collect();
+        assert!(!verify(&mut Cursor::new(&file), len, &anchors).unwrap().is_empty(), "{path}");
+        let mut changed = file.clone();
+        changed[0x1000] ^= 1;
+        assert!(verify(&mut Cursor::new(&changed), len, &anchors).is_err(), "{path}");
+        let nobody = [identity(0).certificate().clone()];
+        assert!(verify(&mut Cursor::new(&file), len, &nobody).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn boot_loaders_of_distributions_are_signed() {
+    let path = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+    let Ok(plain) = fs::read(path) else {
+        tools::skip(&format!("{path} not found"));
+        return;
+    };
+    let mut file = Cursor::new(plain.clone());
+    sign(&mut file, plain.len() as u64, &identity(0), Options::default()).unwrap();
+    assert_eq!(check(file.get_ref(), 0).unwrap(), 1);
+    let dir = tempfile::tempdir().unwrap();
+    let (efi, pem) = (dir.path().join("loader.efi"), dir.path().join("db.pem"));
+    fs::write(&efi, file.into_inner()).unwrap();
+    fs::write(&pem, identity(0).certificate().to_pem().unwrap()).unwrap();
+    let arguments = ["--cert", tools::name(&pem), tools::name(&efi)];
+    if let Some(text) = tools::text("sbverify", &arguments) {
+        assert!(text.contains("Signature verification OK"), "{text}");
+    }
+}
