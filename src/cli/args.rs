@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{progress, size};
 use crate::recipe::Architecture;
 use crate::squashfs::{BlockSize, Compression};
+use crate::uki::keys::MicrosoftSet;
+use crate::uki::signer::RsaBits;
 
 /// Turns a container image of an operating system into what an edge site boots.
 ///
@@ -59,6 +61,13 @@ pub(crate) enum Command {
     /// Build a squashfs of an image's root file system
     #[command(after_help = IMAGE)]
     Squashfs(SquashfsArgs),
+    /// Make Secure Boot keys and what goes into firmware: the secure-boot folder
+    ///
+    /// OUTPUT/private-keys holds PK, KEK, db and tpm2-pcr-private.pem, readable to their owner
+    /// alone: whoever has them can sign, and who loses the last one loses the disks sealed to it.
+    /// OUTPUT/public-keys holds the certificates, OUTPUT/enrollment what goes into firmware. Nothing
+    /// that exists is replaced.
+    Genkey(GenkeyArgs),
     /// Show what is inside an ISO or a squashfs
     Inspect(InspectArgs),
     /// Check the structure and every content of an ISO or a squashfs
@@ -217,6 +226,99 @@ fn file_name(text: &str) -> Result<String, String> {
         return Err(format!("{} bytes are too long; 200 is the limit", text.len()));
     }
     Ok(text.into())
+}
+
+/// Which of Microsoft's certificates go into firmware.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Microsoft {
+    /// None: option ROMs of add-in cards do not run
+    #[default]
+    None,
+    /// Option ROM UEFI CA 2023
+    OptionRom,
+    /// Option ROMs and boot loaders of others (UEFI CA 2011 and 2023), not Windows
+    ThirdParty,
+    /// All of 2011; they expire in 2026
+    #[value(name = "2011")]
+    Y2011,
+    /// All of 2023
+    #[value(name = "2023")]
+    Y2023,
+    /// All
+    All,
+}
+
+impl From<Microsoft> for MicrosoftSet {
+    fn from(set: Microsoft) -> Self {
+        match set {
+            Microsoft::None => Self::None,
+            Microsoft::OptionRom => Self::OptionRom,
+            Microsoft::ThirdParty => Self::ThirdParty,
+            Microsoft::Y2011 => Self::Y2011,
+            Microsoft::Y2023 => Self::Y2023,
+            Microsoft::All => Self::All,
+        }
+    }
+}
+
+/// Bits of an RSA modulus.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Bits {
+    /// What all firmware takes
+    #[default]
+    #[value(name = "2048")]
+    Rsa2048,
+    /// Rarely supported
+    #[value(name = "3072")]
+    Rsa3072,
+    /// Not taken by old firmware
+    #[value(name = "4096")]
+    Rsa4096,
+}
+
+impl From<Bits> for RsaBits {
+    fn from(bits: Bits) -> Self {
+        match bits {
+            Bits::Rsa2048 => Self::Rsa2048,
+            Bits::Rsa3072 => Self::Rsa3072,
+            Bits::Rsa4096 => Self::Rsa4096,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenkeyArgs {
+    /// Organisation in the certificates' names: `CN=TEXT-PK` and so on
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) org: Option<String>,
+
+    /// Days that the certificates are valid
+    #[arg(long, value_name = "N", default_value_t = 5475)]
+    pub(crate) expiration_in_days: u32,
+
+    /// Microsoft's certificates to trust too
+    #[arg(long, value_enum, default_value_t, value_name = "SET")]
+    pub(crate) microsoft: Microsoft,
+
+    /// Folder with KEK, db and dbx as exported from a machine's firmware; their entries are kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) exported_keys: Option<PathBuf>,
+
+    /// Certificate (PEM) that db trusts too. Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) extra_db: Vec<PathBuf>,
+
+    /// Use the keys and certificates in OUTPUT/private-keys and OUTPUT/public-keys
+    #[arg(long, conflicts_with_all = ["org", "expiration_in_days", "rsa_bits"])]
+    pub(crate) bring_your_own_keys: bool,
+
+    /// Length of new keys
+    #[arg(long, value_enum, default_value_t, value_name = "BITS")]
+    pub(crate) rsa_bits: Bits,
+
+    /// Folder for the keys
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

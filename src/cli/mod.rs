@@ -3,6 +3,7 @@
 mod advice;
 mod args;
 mod epoch;
+mod genkey;
 mod inspect;
 mod interrupt;
 mod iso;
@@ -52,6 +53,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
+        Command::Genkey(args) => genkey::run(args, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
             let mut text = String::new();

@@ -10,6 +10,7 @@ use bootwright_image::{ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
 use bootwright_partitions::fat;
 use bootwright_squashfs::WriteError;
+use bootwright_uki::keys::KeysError;
 use bootwright_uki::pe::ParseError as PeError;
 
 use super::Architecture;
@@ -155,6 +156,15 @@ pub enum RecipeError {
     /// The output's file.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Secure Boot keys.
+    #[error("cannot make or use Secure Boot keys")]
+    Keys(#[from] KeysError),
+    /// The key that signs PCR policies is missing among keys that were brought along.
+    #[error("{name} is missing in private-keys: disks are sealed to that key")]
+    NoPcrKey {
+        /// The file's name.
+        name: &'static str,
+    },
     /// What the cache had was damaged; it has been removed.
     #[error("an image in the cache is damaged: {}", super::checksum_hex(key))]
     Cache {

@@ -5,6 +5,7 @@
 
 pub(crate) mod checksum;
 mod error;
+pub mod genkey;
 pub mod iso;
 mod pack;
 mod root;
