@@ -106,6 +106,13 @@ impl Staged {
         &self.file
     }
 
+    /// A path by which this process can open the file while this value lives.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        let open = || format!("{OPEN_FILES}/{}", self.file.as_raw_fd()).into();
+        self.name.clone().unwrap_or_else(open)
+    }
+
     /// The path it will get.
     #[must_use]
     pub fn target(&self) -> &Path {

@@ -12,6 +12,7 @@ use crate::recipe::Architecture;
 use crate::squashfs::{BlockSize, Compression};
 use crate::uki::keys::MicrosoftSet;
 use crate::uki::signer::RsaBits;
+use crate::uki::unified::names::Enroll;
 
 /// Turns a container image of an operating system into what an edge site boots.
 ///
@@ -61,6 +62,14 @@ pub(crate) enum Command {
     /// Build a squashfs of an image's root file system
     #[command(after_help = IMAGE)]
     Squashfs(SquashfsArgs),
+    /// Build unified kernel images: the whole root file system in one signed file
+    ///
+    /// The image must hold a kernel in /boot and systemd's EFI programs (Debian: systemd-boot-efi);
+    /// a Kairos image starts with /usr/bin/immucore. Kernel, command line and root file system are
+    /// measured into PCR 11, and policies for what will be measured are signed with
+    /// tpm2-pcr-private.pem of the keys.
+    #[command(after_help = IMAGE)]
+    Uki(Box<UkiArgs>),
     /// Make Secure Boot keys and what goes into firmware: the secure-boot folder
     ///
     /// OUTPUT/private-keys holds PK, KEK, db and tpm2-pcr-private.pem, readable to their owner
@@ -226,6 +235,111 @@ fn file_name(text: &str) -> Result<String, String> {
         return Err(format!("{} bytes are too long; 200 is the limit", text.len()));
     }
     Ok(text.into())
+}
+
+/// What to make of unified kernel images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum UkiType {
+    /// A folder with the files of an EFI system partition: OUTPUT/NAME
+    Uki,
+    /// An ISO for disc and USB stick: OUTPUT/NAME.iso and OUTPUT/NAME.iso.sha256
+    Iso,
+}
+
+/// When the boot loader enrols the keys of a machine in Setup Mode.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Enrolling {
+    /// Never
+    Off,
+    /// When a person chooses it in the menu
+    Manual,
+    /// By itself in virtual machines
+    #[default]
+    IfSafe,
+    /// By itself
+    Force,
+}
+
+impl From<Enrolling> for Enroll {
+    fn from(enrolling: Enrolling) -> Self {
+        match enrolling {
+            Enrolling::Off => Self::Off,
+            Enrolling::Manual => Self::Manual,
+            Enrolling::IfSafe => Self::IfSafe,
+            Enrolling::Force => Self::Force,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UkiArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Folder with the keys, as genkey makes it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+
+    /// What to make
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub(crate) kind: UkiType,
+
+    /// Words behind the base command line
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) extend_cmdline: Option<String>,
+
+    /// One more image, with these words behind the base command line. Repeatable
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) extra_cmdline: Vec<String>,
+
+    /// What menus call the system [default: Palette eXtended Kubernetes Edge]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) branding: Option<String>,
+
+    /// When a machine in Setup Mode gets the keys
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) secure_boot_enroll: Enrolling,
+
+    /// systemd-stub in place of the image's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stub: Option<PathBuf>,
+
+    /// systemd-boot in place of the image's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) systemd_boot: Option<PathBuf>,
+
+    /// Bitmap to show while the system starts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) splash: Option<PathBuf>,
+
+    /// Keep the owners of files; by default root has them all, as Kairos expects
+    #[arg(long)]
+    pub(crate) keep_owners: bool,
+
+    /// zstd level of the root file system, 1 to 19
+    #[arg(long, value_name = "N", default_value_t = crate::recipe::uki::LEVEL,
+          value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub(crate) zstd_level: i32,
+
+    /// Compressing threads [default: the CPUs allowed to this process]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Folder laid over the ISO's own tree. Repeatable, later ones win
+    #[arg(long, value_name = "DIR")]
+    pub(crate) overlay_iso: Vec<PathBuf>,
+
+    /// Cloud-config for the installer: /config.yaml on the ISO
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_data: Option<PathBuf>,
+
+    /// Folder for the results
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// Name of the results
+    #[arg(long, value_parser = file_name)]
+    pub(crate) name: String,
 }
 
 /// Which of Microsoft's certificates go into firmware.

@@ -12,6 +12,7 @@ mod progress;
 mod size;
 mod squashfs;
 mod summary;
+mod uki;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -53,6 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
+        Command::Uki(args) => uki::run(*args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
@@ -103,14 +105,23 @@ fn source(
     epoch: Option<Timestamp>,
     compression: &CompressionArgs,
 ) -> anyhow::Result<Source> {
+    source_with(args, epoch, jobs(compression), cache(compression)?)
+}
+
+fn source_with(
+    args: SourceArgs,
+    epoch: Option<Timestamp>,
+    jobs: NonZeroUsize,
+    cache: Option<Arc<Cache>>,
+) -> anyhow::Result<Source> {
     let base = crate::oci::Reference::parse(&args.base)
         .map_err(|error| Usage(format!("--base: {error}")))?;
     Ok(Source {
         overlays: args.overlay_rootfs,
         architecture: args.arch,
         epoch,
-        jobs: jobs(compression),
-        cache: cache(compression)?,
+        jobs,
+        cache,
         ..Source::new(base)
     })
 }

@@ -43,7 +43,7 @@ pub(crate) fn of_file(
 }
 
 /// The line that `sha256sum` writes for a file and checks with `-c`.
-pub(super) fn line(digest: &[u8; 32], name: &str) -> String {
+pub(crate) fn line(digest: &[u8; 32], name: &str) -> String {
     format!("{}  {name}\n", hex(digest))
 }
 

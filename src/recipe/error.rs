@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use bootwright_boot::cpio::WriteError as CpioError;
 use bootwright_boot::grub::GrubError;
 use bootwright_boot::iso9660;
 use bootwright_boot::loaders::{FindError, MenuError};
@@ -10,8 +11,10 @@ use bootwright_image::{ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
 use bootwright_partitions::fat;
 use bootwright_squashfs::WriteError;
+use bootwright_uki::authenticode::AuthenticodeError;
 use bootwright_uki::keys::KeysError;
-use bootwright_uki::pe::ParseError as PeError;
+use bootwright_uki::pe::{ParseError as PeError, WriteError as PeWriteError};
+use bootwright_uki::unified::BuildError;
 
 use super::Architecture;
 use crate::output::OutputError;
@@ -156,6 +159,48 @@ pub enum RecipeError {
     /// The output's file.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// A program of systemd is missing in the base image.
+    #[error("no {name} in the base image; looked in /{tried}")]
+    NoProgram {
+        /// Its file name.
+        name: String,
+        /// The folders looked in.
+        tried: String,
+        /// The option that gives another one.
+        option: &'static str,
+    },
+    /// Nothing can start the system, or two things would.
+    #[error("the base image cannot be an initrd: {problem}")]
+    Init {
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// An output that is a folder and exists.
+    #[error("output {path:?} exists")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file or folder of the output.
+    #[error("cannot write {path:?}")]
+    Create {
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A unified kernel image.
+    #[error("cannot build the unified kernel image")]
+    Uki(#[from] BuildError),
+    /// The archive with the root file system.
+    #[error("cannot write the initrd")]
+    Cpio(#[source] CpioError),
+    /// A PE image in the making.
+    #[error("cannot read an image back")]
+    PeFile(#[from] PeWriteError),
+    /// An Authenticode signature.
+    #[error("cannot sign an image")]
+    Sign(#[from] AuthenticodeError),
     /// Secure Boot keys.
     #[error("cannot make or use Secure Boot keys")]
     Keys(#[from] KeysError),
@@ -174,6 +219,15 @@ pub enum RecipeError {
     /// The observer asked to stop.
     #[error("stopped; nothing was written")]
     Cancelled,
+}
+
+impl From<CpioError> for RecipeError {
+    fn from(error: CpioError) -> Self {
+        match error {
+            CpioError::Deliver(ContentError::Cancelled) => Self::Cancelled,
+            error => Self::Cpio(error),
+        }
+    }
 }
 
 impl From<ReadError> for RecipeError {

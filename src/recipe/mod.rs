@@ -11,6 +11,7 @@ mod pack;
 mod root;
 pub mod squashfs;
 mod tee;
+pub mod uki;
 
 use std::fmt;
 
@@ -54,6 +55,21 @@ impl Architecture {
             "aarch64" => Some(Self::Arm64),
             _ => None,
         }
+    }
+}
+
+/// What was asked for, else what the image says, else this machine's.
+pub(crate) fn architecture(root: &Root, source: &Source) -> Result<Architecture, RecipeError> {
+    let found = root.architecture.as_deref();
+    match (source.architecture, found) {
+        (Some(wanted), Some(found)) if Architecture::from_oci_name(found) != Some(wanted) => {
+            Err(RecipeError::WrongArchitecture { found: found.into(), wanted })
+        }
+        (Some(wanted), _) => Ok(wanted),
+        (None, Some(found)) => Architecture::from_oci_name(found)
+            .ok_or_else(|| RecipeError::UnknownArchitecture { found: found.into() }),
+        (None, None) => Architecture::host()
+            .ok_or_else(|| RecipeError::UnknownArchitecture { found: String::new() }),
     }
 }
 

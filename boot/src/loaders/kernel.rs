@@ -33,6 +33,14 @@ pub fn find_kernel(tree: &FileTree) -> Result<Kernel, FindError> {
     Ok(Kernel { kernel, kernel_path, initrd, initrd_path })
 }
 
+/// Looks for a kernel alone, as [`find_kernel`] does, and returns its file and where it was found.
+///
+/// # Errors
+/// [`FindError::Boot`].
+pub fn find_kernel_image(tree: &FileTree) -> Result<(InodeId, String), FindError> {
+    find(tree, "kernel", KERNELS)
+}
+
 fn find(
     tree: &FileTree,
     what: &'static str,

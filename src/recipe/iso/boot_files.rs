@@ -13,7 +13,7 @@ use bootwright_uki::pe;
 
 use super::RecipeError;
 use super::medium::Medium;
-use crate::recipe::{Architecture, Root, Source};
+use crate::recipe::{Architecture, Root, Source, architecture};
 
 /// Largest boot loader or GRUB file: they are held in memory.
 const LOADER_MAX: u64 = 32 << 20;
@@ -248,21 +248,6 @@ fn read_bios_image(path: &Path) -> Result<Vec<u8>, RecipeError> {
         return Err(RecipeError::TooLarge { path, len, limit: BIOS_IMAGE_MAX });
     }
     Ok(image)
-}
-
-/// What was asked for, else what the image says, else this machine's.
-fn architecture(root: &Root, source: &Source) -> Result<Architecture, RecipeError> {
-    let found = root.architecture.as_deref();
-    match (source.architecture, found) {
-        (Some(wanted), Some(found)) if Architecture::from_oci_name(found) != Some(wanted) => {
-            Err(RecipeError::WrongArchitecture { found: found.into(), wanted })
-        }
-        (Some(wanted), _) => Ok(wanted),
-        (None, Some(found)) => Architecture::from_oci_name(found)
-            .ok_or_else(|| RecipeError::UnknownArchitecture { found: found.into() }),
-        (None, None) => Architecture::host()
-            .ok_or_else(|| RecipeError::UnknownArchitecture { found: String::new() }),
-    }
 }
 
 fn len(tree: &FileTree, inode: InodeId) -> u64 {

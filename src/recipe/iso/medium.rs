@@ -21,7 +21,7 @@ const FINGERPRINTED: u64 = 1 << 20;
 /// The medium's tree under construction. Every path has one owner; a second one is an error, so
 /// that no input can silently hide another.
 #[derive(Debug)]
-pub(super) struct Medium {
+pub(in crate::recipe) struct Medium {
     tree: FileTree,
     time: Timestamp,
     /// For each file the input it comes from, in words for messages.
@@ -30,12 +30,12 @@ pub(super) struct Medium {
 
 impl Medium {
     /// An empty medium; everything on it belongs to root and carries `time`.
-    pub(super) fn new(time: Timestamp) -> Self {
+    pub(in crate::recipe) fn new(time: Timestamp) -> Self {
         let root = Metadata { mtime: time, ..Metadata::directory(0o755) };
         Self { tree: FileTree::new(root), time, owners: BTreeMap::new() }
     }
 
-    pub(super) fn into_tree(self) -> FileTree {
+    pub(in crate::recipe) fn into_tree(self) -> FileTree {
         self.tree
     }
 
@@ -72,7 +72,7 @@ impl Medium {
     }
 
     /// Puts one file at `path`; missing folders are made.
-    pub(super) fn add(
+    pub(in crate::recipe) fn add(
         &mut self,
         path: &[u8],
         mode: u16,
@@ -83,7 +83,7 @@ impl Medium {
     }
 
     /// Puts the file `input` of the build host at `path`.
-    pub(super) fn add_host_file(
+    pub(in crate::recipe) fn add_host_file(
         &mut self,
         path: &[u8],
         mode: u16,
@@ -105,7 +105,7 @@ impl Medium {
 
     /// Grafts a folder's tree. Modes become 0755 or 0644 and owners root, so that the medium does
     /// not depend on the umask and user of whoever checked the folder out.
-    pub(super) fn graft(&mut self, overlay: &FileTree) -> Result<(), RecipeError> {
+    pub(in crate::recipe) fn graft(&mut self, overlay: &FileTree) -> Result<(), RecipeError> {
         for item in overlay.walk() {
             let inode = overlay.inode(item.id);
             let mode = if inode.metadata.mode & 0o111 == 0 { 0o644 } else { 0o755 };

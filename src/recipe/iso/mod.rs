@@ -30,9 +30,10 @@ use super::pack::with_cache;
 use super::{RecipeError, Root, Source};
 use crate::output::{Staged, check_space, publish_pair};
 use boot_files::BootFiles;
-use medium::Medium;
 
+pub(super) use medium::Medium;
 pub use report::IsoReport;
+pub(super) use user_data::check as check_user_data;
 
 /// The volume label by which CanvOS's menus find the root file system.
 pub const LABEL: &str = "COS_LIVE";

@@ -18,7 +18,7 @@ const HEADERS: [&[u8]; 3] = [b"#cloud-config", b"#kairos-config", b"#node-config
 ///
 /// # Errors
 /// [`RecipeError::Read`].
-pub(super) fn check(path: &Path, observer: &dyn Observer) -> Result<(), RecipeError> {
+pub(in crate::recipe) fn check(path: &Path, observer: &dyn Observer) -> Result<(), RecipeError> {
     let read = |source| RecipeError::Read { path: path.into(), source };
     let mut text = Vec::new();
     let file = File::open(path).map_err(read)?;

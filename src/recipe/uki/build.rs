@@ -1,0 +1,161 @@
+//! Builds and signs the images, each in a file of its own.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+
+use bootwright_boot::cpio;
+use bootwright_image::{FileTree, Observer, Phase};
+use bootwright_oci::InputSummary;
+use bootwright_uki::authenticode::{self, Options};
+use bootwright_uki::efi::Variable;
+use bootwright_uki::keys::KeyFolder;
+use bootwright_uki::pe;
+use bootwright_uki::signer::{Identity, Signer};
+use bootwright_uki::unified::{Build, Built, Ingredients, uname};
+
+use super::find::Parts;
+use super::{Entry, UkiImage, UkiRecipe, UkiReport, initrd};
+use crate::output::Staged;
+use crate::recipe::{Architecture, RecipeError, Root};
+
+/// The section that every image of one build shares.
+const INITRD: &str = ".initrd";
+/// From here on many machines fail to load an image.
+const LARGE: u64 = 1 << 30;
+
+/// What goes onto the EFI system partition.
+pub(super) struct Images {
+    /// Each image with the file it is in, which has no name.
+    pub(super) images: Vec<(UkiImage, String, Staged)>,
+    /// The signed boot loader.
+    pub(super) systemd_boot: Vec<u8>,
+    pub(super) version: String,
+    pub(super) architecture: Architecture,
+    stub: (Option<String>, bool),
+}
+
+impl Images {
+    pub(super) fn report(self, inputs: Vec<InputSummary>) -> UkiReport {
+        let images = self.images.into_iter().map(|(image, ..)| image).collect();
+        UkiReport { inputs, images, stub: self.stub, len: 0, sha256: [0; 32] }
+    }
+}
+
+pub(super) fn build(
+    recipe: &UkiRecipe,
+    root: &Root,
+    keys: &KeyFolder,
+    folder: &Path,
+    observer: &dyn Observer,
+) -> Result<Images, RecipeError> {
+    let parts = Parts::find(recipe, root, observer)?;
+    let identity = keys.identity(Variable::Db)?;
+    let pcr: Arc<dyn Signer> = Arc::new(keys.pcr_key()?);
+    let splash = recipe.splash.as_ref().map(|path| {
+        std::fs::read(path).map_err(|source| RecipeError::Read { path: path.clone(), source })
+    });
+    let splash = splash.transpose()?;
+    let mut tree = root.tree.clone();
+    initrd::prepare(&mut tree, root.epoch, observer)?;
+
+    let mut images: Vec<(UkiImage, String, Staged)> = Vec::new();
+    let mut stub = (None, false);
+    for entry in recipe.entries() {
+        let ingredients = Ingredients {
+            os_release: parts.os_release.clone(),
+            uname: uname(&parts.kernel),
+            splash: splash.clone(),
+            pcr_signer: Some(Arc::clone(&pcr)),
+            ..Ingredients::new(parts.stub.clone(), parts.kernel.clone(), &entry.cmdline)
+        };
+        // Only where the file goes matters of the name.
+        let staged = Staged::new(&folder.join(format!("{}.efi", entry.name)))?;
+        let mut build = Build::begin(ingredients, staged.file())?;
+        match images.first() {
+            None => build = stream(recipe, root, &tree, build, observer)?,
+            Some((first, _, file)) => copy(file.file(), first.len, &mut build)?,
+        }
+        let (_, built) = build.finish()?;
+        stub = (built.measured.version.clone(), built.measured.is_compared());
+        let image = sign(&entry, staged.file(), built, &identity, observer)?;
+        images.push((image, entry.title, staged));
+    }
+    if !stub.1 {
+        observer.warn(format_args!(
+            "systemd-stub {} is not one whose measurements were compared: the PCR 11 predictions \
+             are for what its version most likely measures",
+            stub.0.as_deref().unwrap_or("of unknown version")
+        ));
+    }
+    let systemd_boot = sign_loader(parts.systemd_boot, &identity)?;
+    let (version, architecture) = (parts.version, parts.architecture);
+    Ok(Images { images, systemd_boot, version, architecture, stub })
+}
+
+/// Streams the root file system into the image.
+fn stream<'a>(
+    recipe: &UkiRecipe,
+    root: &Root,
+    tree: &FileTree,
+    build: Build<&'a File>,
+    observer: &dyn Observer,
+) -> Result<Build<&'a File>, RecipeError> {
+    let ownership = if recipe.keep_owners { cpio::Ownership::Keep } else { cpio::Ownership::Root };
+    let options = cpio::Options { ownership };
+    let jobs = u32::try_from(recipe.jobs.get()).ok().and_then(NonZeroU32::new);
+    let mut initrd = cpio::Compressor::new(build, recipe.level, jobs.unwrap_or(NonZeroU32::MIN))?;
+    observer.begin(Phase::Compress, Some(root.content_len()));
+    cpio::write(tree, &root.streams, options, &mut initrd, observer)?;
+    let build = initrd.finish()?;
+    observer.end(Phase::Compress);
+    Ok(build)
+}
+
+/// Takes the initrd over from an image that has it.
+fn copy(from: &File, len: u64, build: &mut Build<&File>) -> Result<(), RecipeError> {
+    let mut image = pe::File::open(from, len)?;
+    let section = image.sections().iter().find(|section| section.name == INITRD).cloned();
+    if let Some(section) = section {
+        image.copy(&section, build as &mut dyn Write)?;
+    }
+    Ok(())
+}
+
+fn sign(
+    entry: &Entry,
+    mut file: &File,
+    built: Built,
+    identity: &Identity,
+    observer: &dyn Observer,
+) -> Result<UkiImage, RecipeError> {
+    let len = authenticode::sign(&mut file, built.len, identity, Options::default())?;
+    if len >= LARGE {
+        observer.warn(format_args!(
+            "{}.efi has {len} bytes: many machines fail to load images above 1 GiB",
+            entry.name
+        ));
+    }
+    Ok(UkiImage {
+        name: entry.name.clone(),
+        cmdline: entry.cmdline.clone(),
+        len,
+        contributions: built.contributions,
+        predictions: built
+            .predictions
+            .into_iter()
+            .flat_map(|profile| profile.predictions)
+            .collect(),
+    })
+}
+
+fn sign_loader(bytes: Vec<u8>, identity: &Identity) -> Result<Vec<u8>, RecipeError> {
+    let len = bytes.len() as u64;
+    let mut file = io::Cursor::new(bytes);
+    let len = authenticode::sign(&mut file, len, identity, Options::default())?;
+    let mut bytes = file.into_inner();
+    bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+    Ok(bytes)
+}
