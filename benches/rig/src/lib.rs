@@ -1,0 +1,8 @@
+//! What the benchmarks share: the cost of a command with its children, medians, inputs made from
+//! nothing, blocks of real data and fixed workloads.
+//!
+//! Figures are taken in `benches/*.rs`; nothing here prints results.
+
+pub mod cost;
+pub mod host;
+pub mod spread;
