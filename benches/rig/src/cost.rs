@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// How often memory is looked at.
-const PERIOD: Duration = Duration::from_millis(50);
+/// How often memory is looked at: often enough for runs of a tenth of a second, and a look takes
+/// less than a hundredth of this.
+const PERIOD: Duration = Duration::from_millis(10);
 
 /// The cost of one run.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -19,8 +20,9 @@ pub struct Cost {
     pub wall_s: f64,
     /// User and system time of all processes, in seconds, to hundredths.
     pub cpu_s: f64,
-    /// The most that all processes together were seen to have resident, in bytes; pages they share
-    /// count for each. At least the most that any one of them ever had.
+    /// The most that the process and its descendants together were seen to have resident, in
+    /// bytes; pages they share count for each. At least the most that any one of them had before
+    /// it was looked at last.
     pub peak_bytes: u64,
     /// Bytes handed to `write` and its kin, pipes and terminals too.
     pub write_bytes: u64,
@@ -77,12 +79,12 @@ fn run(
 ) -> io::Result<(std::process::ExitStatus, Duration, u64)> {
     let mut child = command.spawn()?;
     // Waits in a thread of its own, so that the end is seen when it comes.
-    let group = child.id();
+    let root = child.id();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(move || child.wait().map(|status| (status, started.elapsed())));
         let mut peak = 0;
         while !waiter.is_finished() {
-            peak = peak.max(resident(group));
+            peak = peak.max(resident(root));
             std::thread::park_timeout(PERIOD);
         }
         let (status, wall) =
@@ -133,31 +135,26 @@ fn parse(number: &str) -> u64 {
     number.trim().parse().unwrap_or(0)
 }
 
-/// Bytes resident in all processes of a group, or the most that one of them ever had.
-fn resident(group: u32) -> u64 {
-    let group = group.to_string();
-    let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+/// Bytes resident in a process and its descendants, or the most that one of them ever had.
+fn resident(root: u32) -> u64 {
     let (mut sum, mut most) = (0, 0);
-    for process in processes.flatten() {
+    let mut left = vec![root.to_string()];
+    while let Some(process) = left.pop() {
+        let folder = Path::new("/proc").join(process);
         // Processes may end while they are looked at.
-        let Some((now, ever)) = resident_of_member(&process.path(), &group) else { continue };
-        sum += now;
-        most = most.max(ever);
+        let Ok(status) = fs::read_to_string(folder.join("status")) else { continue };
+        let field = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.map_or(0, |text| parse(text.trim_end_matches("kB")) << 10)
+        };
+        sum += field("VmRSS:");
+        most = most.max(field("VmHWM:"));
+        for thread in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            left.extend(children.split_whitespace().map(str::to_owned));
+        }
     }
     most.max(sum)
-}
-
-/// What a process has and ever had resident, if it is of the group.
-fn resident_of_member(process: &Path, group: &str) -> Option<(u64, u64)> {
-    let stat = fs::read_to_string(process.join("stat")).ok()?;
-    // Field 5 of proc_pid_stat(5) is the process group.
-    stat_fields(&stat).get(2).filter(|pgrp| **pgrp == group)?;
-    let status = fs::read_to_string(process.join("status")).ok()?;
-    let field = |name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(parse(line.trim_end_matches("kB")) << 10)
-    };
-    Some((field("VmRSS:")?, field("VmHWM:")?))
 }
 
 #[cfg(test)]

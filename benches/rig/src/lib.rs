@@ -5,4 +5,7 @@
 
 pub mod cost;
 pub mod host;
+pub mod layout;
+pub mod members;
+pub mod prose;
 pub mod spread;
