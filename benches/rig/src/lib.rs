@@ -8,4 +8,6 @@ pub mod host;
 pub mod layout;
 pub mod members;
 pub mod prose;
+pub mod sample;
 pub mod spread;
+pub mod workload;
