@@ -41,7 +41,7 @@ fn sample_bytes() -> BytesCount {
 #[divan::bench(
     args = [
         "gzip:1", "gzip:6", "gzip:9", "gzip:12", "zstd:1", "zstd:3", "zstd:9", "zstd:15", "zstd:19",
-        "xz:0", "xz:6", "lz4", "lz4:1", "lz4:9", "lz4:12", "none",
+        "xz:0", "xz:6", "lz4", "lz4:1", "lz4:9", "lz4:12",
     ],
     sample_count = 5,
     sample_size = 1

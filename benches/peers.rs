@@ -1,6 +1,6 @@
 //! Side by side, in one run, in turns: bootwright and the tools that do the same.
 //!
-//!     cargo bench --bench peers -- [--rounds N] [--base LAYOUT] [--resume] [CONTEST]...
+//!     cargo bench --bench peers -- [--rounds N] [--base LAYOUT] [--program FILE] [--resume] [CONTEST]...
 //!     cargo bench --bench peers -- --list
 //!     cargo bench --bench peers -- --plot FILE.svg
 //!
@@ -41,6 +41,9 @@ struct Arguments {
     /// OCI layout with one image called latest [default: build/base-image]
     #[arg(long)]
     base: Option<PathBuf>,
+    /// The bootwright to measure
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_bootwright"), hide_default_value = true)]
+    program: PathBuf,
     /// Leave out contests that were held with this very program and as many rounds
     #[arg(long)]
     resume: bool,
@@ -87,7 +90,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let chosen = choose(&arguments.contests)?;
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let base = host::base_image(project, arguments.base.as_deref())?;
-    let workplace = Workplace::new(&base, &temporary.join("peers"))?;
+    let workplace = Workplace::new(&arguments.program, &base, &temporary.join("peers"))?;
     for contest in chosen {
         let done = results.contests.iter().any(|held| {
             held.name == contest.name

@@ -69,7 +69,7 @@ const ASSETS: [Asset; 5] = [
 
 /// Folders and files that the contests work with.
 pub(crate) struct Workplace {
-    bootwright: &'static str,
+    bootwright: PathBuf,
     project: &'static Path,
     layout: PathBuf,
     /// Assets, by names that tell what they were made from.
@@ -84,17 +84,17 @@ pub(crate) struct Workplace {
 }
 
 impl Workplace {
-    /// Works under `folder`.
-    pub(crate) fn new(layout: &Path, folder: &Path) -> Result<Self, String> {
-        let bootwright = env!("CARGO_BIN_EXE_bootwright");
+    /// Works under `folder` with `program` as bootwright.
+    pub(crate) fn new(program: &Path, layout: &Path, folder: &Path) -> Result<Self, String> {
+        let bootwright = fs::canonicalize(program).map_err(|error| in_file(program, &error))?;
         let layout = fs::canonicalize(layout).map_err(|error| in_file(layout, &error))?;
         let (kept, scratch) = (folder.join("kept"), folder.join("scratch"));
         fs::create_dir_all(&kept).map_err(|error| in_file(&kept, &error))?;
         Ok(Self {
-            bootwright,
             project: Path::new(env!("CARGO_MANIFEST_DIR")),
             base: identity(&layout.join("index.json"))?,
-            program: identity(Path::new(bootwright))?,
+            program: identity(&bootwright)?,
+            bootwright,
             layout,
             kept,
             scratch,
@@ -110,7 +110,7 @@ impl Workplace {
             return Some(format!("{missing} not found"));
         }
         let (subcommand, option) = entrant.option?;
-        let help = Command::new(self.bootwright).args([subcommand, "--help"]).output();
+        let help = Command::new(&self.bootwright).args([subcommand, "--help"]).output();
         let shown = help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(option));
         (!shown).then(|| format!("bootwright {subcommand} has no {option}"))
     }
@@ -193,7 +193,7 @@ impl Workplace {
         // Variables are not split into words, so that they need no quotes.
         command.args(["-efuc", "IFS=\neval \"$0\"", line]);
         command
-            .env("bootwright", self.bootwright)
+            .env("bootwright", &self.bootwright)
             .env("project", self.project)
             .env("layout", &self.layout)
             .env("scratch", &self.scratch)

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,7 +50,7 @@ impl Cost {
         let printed = File::create(log)
             .and_then(|log| Ok((log.try_clone()?, log)))
             .map_err(|error| Failed(format!("{}: {error}", log.display())))?;
-        command.stdin(Stdio::null()).stdout(printed.0).stderr(printed.1).process_group(0);
+        command.stdin(Stdio::null()).stdout(printed.0).stderr(printed.1);
         let started = Instant::now();
         let ended = run(command, started);
         let failed = |what: &dyn std::fmt::Display| {
