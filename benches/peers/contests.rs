@@ -128,7 +128,7 @@ pub(crate) const CONTESTS: &[Contest] = &[
                 "exec $bootwright iso --base oci:$layout --output $scratch --name image",
             ),
             peer(
-                "pipeline: umoci, mksquashfs, xorriso, sha256sum",
+                "umoci, mksquashfs, xorriso, sha256sum",
                 PIPELINE,
                 "exec $project/tests/peer/iso $layout $scratch/work $out",
             ),

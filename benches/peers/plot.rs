@@ -64,7 +64,7 @@ impl<'a> Bar<'a> {
 /// Draws a contest below `top` and returns where the next one begins.
 fn group(body: &mut String, top: u32, held: &Held, bars: &[Bar<'_>]) -> u32 {
     let rounds = held.rounds;
-    let heading = format!("{} ({rounds} rounds, {} processors)", held.task, held.cores);
+    let heading = format!("{} (rounds: {rounds}, processors: {})", held.task, held.cores);
     put(body, format_args!("<text class=\"heading\" x=\"{MARGIN}\" y=\"{}\">", top + 20));
     put(body, format_args!("{}</text>\n", escape(&heading)));
     let most = bars.iter().map(|bar| bar.most).fold(f64::MIN_POSITIVE, f64::max);

@@ -6,7 +6,7 @@ use bootwright_rig::spread::Spread;
 
 use super::results::{COLUMNS, Entered, Held};
 
-const NAME: usize = 48;
+const NAME: usize = 40;
 /// A figure with its range.
 const RANGED: usize = 22;
 /// A figure alone: those that hardly differ from run to run. All of them are in `peers.json`.
@@ -15,7 +15,7 @@ const ALONE: usize = 12;
 /// The table, with an empty line behind it.
 pub(crate) fn text(held: &Held) -> String {
     let mut text = format!(
-        "{}: {}\nmedian (least..most) of {} rounds on {} processors\n{:NAME$}",
+        "{}: {}\nmedian (least..most), rounds: {}, processors: {}\n{:NAME$}",
         held.name, held.task, held.rounds, held.cores, ""
     );
     put(&mut text, format_args!("{:>RANGED$}", "times the first"));
