@@ -24,7 +24,8 @@ struct Asset {
     line: &'static str,
 }
 
-const ASSETS: [Asset; 5] = [
+/// Later ones may be made from earlier ones.
+static ASSETS: [Asset; 5] = [
     Asset {
         name: "tree",
         tools: &["umoci"],
@@ -104,10 +105,13 @@ impl Workplace {
 
     /// Why an entrant cannot take part.
     pub(crate) fn obstacle(&self, entrant: &Entrant) -> Option<String> {
-        let assets = ASSETS.iter().filter(|asset| mentions(entrant.line, asset.name));
-        let mut tools = entrant.tools.iter().chain(assets.flat_map(|asset| asset.tools));
-        if let Some(missing) = tools.find(|tool| host::find(tool).is_none()) {
+        let assets = needed(&[entrant]);
+        let mut tools = entrant.tools.iter().chain(assets.iter().flat_map(|asset| asset.tools));
+        if let Some(missing) = tools.clone().find(|tool| host::find(tool).is_none()) {
             return Some(format!("{missing} not found"));
+        }
+        if tools.any(|tool| *tool == "umoci") && !rustix::process::geteuid().is_root() {
+            return Some("umoci needs root".to_owned());
         }
         let (subcommand, option) = entrant.option?;
         let help = Command::new(&self.bootwright).args([subcommand, "--help"]).output();
@@ -117,17 +121,9 @@ impl Workplace {
 
     /// Makes what the entrants need and reads all input once, so that it comes from the page cache.
     pub(crate) fn prepare(&self, entrants: &[&Entrant]) -> Result<(), String> {
-        // In the order of the list: later ones are made from earlier ones.
-        for asset in &ASSETS {
-            let direct = entrants.iter().any(|entrant| mentions(entrant.line, asset.name));
-            let through = ASSETS.iter().any(|other| {
-                mentions(other.line, asset.name)
-                    && entrants.iter().any(|entrant| mentions(entrant.line, other.name))
-            });
-            if direct || through {
-                self.make(asset)?;
-                read_all(&self.path(asset));
-            }
+        for asset in needed(entrants) {
+            self.make(asset)?;
+            read_all(&self.path(asset));
         }
         read_all(&self.layout);
         Ok(())
@@ -212,6 +208,22 @@ pub(crate) fn admit<'c>(
     contest: &'c Contest,
 ) -> Vec<(&'c Entrant, Option<String>)> {
     contest.entrants.iter().map(|entrant| (entrant, workplace.obstacle(entrant))).collect()
+}
+
+/// The assets of entrants and those that they are made from, in the order of making.
+fn needed(entrants: &[&Entrant]) -> Vec<&'static Asset> {
+    let mut assets: Vec<&Asset> = Vec::new();
+    for asset in ASSETS.iter().rev() {
+        let mut lines = entrants
+            .iter()
+            .map(|entrant| entrant.line)
+            .chain(assets.iter().map(|other| other.line));
+        if lines.any(|line| mentions(line, asset.name)) {
+            assets.push(asset);
+        }
+    }
+    assets.reverse();
+    assets
 }
 
 /// Whether a line uses the variable `name`.
