@@ -113,11 +113,16 @@ fn available(profile: &Profile) -> f64 {
     profile.wall_s * f64::from(u32::try_from(host::cores()).unwrap_or(u32::MAX))
 }
 
+/// Processor time that nobody took, in seconds.
+fn idle(profile: &Profile) -> f64 {
+    available(profile) - profile.busy() - profile.others_s
+}
+
 fn heading() {
     println!("% of wall time times {} processors", host::cores());
     print!("{:12}{:>10}", "", "wall s");
     Kind::ALL.iter().for_each(|kind| print!("{:>12}", kind.name()));
-    println!("{:>12}  compressor, least..most", "idle");
+    println!("{:>12}{:>12}  compressor, least..most", "others", "idle");
 }
 
 impl Measurement {
@@ -127,7 +132,9 @@ impl Measurement {
         for kind in Kind::ALL {
             print!("{:>12.1}", 100.0 * profile.seconds(kind) / whole);
         }
-        print!("{:>12.1}", 100.0 * (whole - profile.busy()) / whole);
+        for seconds in [profile.others_s, idle(profile)] {
+            print!("{:>12.1}", 100.0 * seconds / whole);
+        }
         if let Some(spread) = Spread::of(self.shares.iter().copied()) {
             print!("  {:.1}..{:.1}", 100.0 * spread.least, 100.0 * spread.most);
         }
@@ -144,7 +151,7 @@ impl Measurement {
     }
 
     fn json(&self) -> serde_json::Value {
-        let (profile, whole) = (&self.profile, available(&self.profile));
+        let profile = &self.profile;
         let kinds: serde_json::Map<_, _> = Kind::ALL
             .iter()
             .map(|kind| (kind.name().to_owned(), json!(profile.seconds(*kind) / self.rounds())))
@@ -154,7 +161,8 @@ impl Measurement {
             "rounds": self.shares.len(),
             "wall_s": profile.wall_s / self.rounds(),
             "cpu_s": kinds,
-            "idle_s": (whole - profile.busy()) / self.rounds(),
+            "others_s": profile.others_s / self.rounds(),
+            "idle_s": idle(profile) / self.rounds(),
             "compressor_shares": self.shares,
         })
     }

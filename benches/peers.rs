@@ -82,7 +82,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         .clone()
         .unwrap_or_else(|| temporary.parent().unwrap_or(temporary).join("peers.json"));
     let in_file = |error| format!("{}: {error}", file.display());
-    let mut results = Results::load(&file).map_err(in_file)?;
+    let mut results = Results::load(&file)
+        .map_err(|error| format!("{} (delete it if another version wrote it)", in_file(error)))?;
     if let Some(picture) = &arguments.plot {
         return std::fs::write(picture, plot::svg(&results))
             .map_err(|error| format!("{}: {error}", picture.display()));

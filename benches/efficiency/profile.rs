@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use bootwright_rig::cost;
+
 use super::kinds::Kind;
 
 /// Samples a second: a prime, so that nothing periodic is hit at the same place each time.
@@ -14,6 +16,8 @@ const FREQUENCY: &str = "499";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile {
     pub(crate) wall_s: f64,
+    /// Processor time that everything else on the machine took meanwhile, in seconds.
+    pub(crate) others_s: f64,
     /// Processor time in seconds.
     pub(crate) kinds: BTreeMap<Kind, f64>,
     /// The same by symbol, for those that are not in the compressor.
@@ -27,9 +31,10 @@ impl Profile {
         // The clock is there in virtual machines too, where counters of cycles often are not.
         perf.args(["record", "--quiet", "-e", "cpu-clock", "-F", FREQUENCY, "-o"]).arg(data);
         perf.arg("--").arg(command.get_program()).args(command.get_args());
-        let start = Instant::now();
+        let machine_s = || cost::machine_s().map_err(|error| error.to_string());
+        let (start, before) = (Instant::now(), machine_s()?);
         run(&mut perf)?;
-        let wall_s = start.elapsed().as_secs_f64();
+        let (wall_s, machine_s) = (start.elapsed().as_secs_f64(), machine_s()? - before);
         let mut report = Command::new("perf");
         report.args(["report", "--stdio", "--quiet", "--fields", "period,dso,sym"]);
         report.args(["--field-separator", "|", "-i"]).arg(data);
@@ -37,6 +42,7 @@ impl Profile {
         for line in run(&mut report)?.lines() {
             profile.add(line);
         }
+        profile.others_s = (machine_s - profile.busy()).max(0.0);
         match profile.busy() {
             0.0 => Err("perf saw nothing".to_owned()),
             _ => Ok(profile),
@@ -64,6 +70,7 @@ impl Profile {
     /// Adds what another run took.
     pub(crate) fn merge(&mut self, other: Self) {
         self.wall_s += other.wall_s;
+        self.others_s += other.others_s;
         for (kind, seconds) in other.kinds {
             *self.kinds.entry(kind).or_default() += seconds;
         }

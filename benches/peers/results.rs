@@ -52,9 +52,10 @@ pub(crate) struct Run {
 pub(crate) type Column = (&'static str, fn(&Run) -> f64);
 
 pub(crate) const WALL: Column = ("wall s", |run| run.cost.wall_s);
-pub(crate) const COLUMNS: [Column; 6] = [
+pub(crate) const COLUMNS: [Column; 7] = [
     WALL,
     ("cpu s", |run| run.cost.cpu_s),
+    ("others s", |run| run.cost.others_s),
     ("peak MiB", |run| mebibytes(run.cost.peak_bytes)),
     ("write() MiB", |run| mebibytes(run.cost.write_bytes)),
     ("stored MiB", |run| mebibytes(run.cost.stored_bytes)),

@@ -19,6 +19,10 @@ pub struct Cost {
     pub wall_s: f64,
     /// User and system time of all processes, in seconds, to hundredths.
     pub cpu_s: f64,
+    /// Processor time that everything else on the machine took meanwhile, in seconds: the kernel's
+    /// own threads, other programs and, in a virtual machine, other machines. Much of it spoils
+    /// the wall time.
+    pub others_s: f64,
     /// The most that the process and its descendants together were seen to have resident, in
     /// bytes; pages they share count for each. At least the most that any one of them had before
     /// it was looked at last.
@@ -62,9 +66,11 @@ impl Cost {
             return Err(failed(&status));
         }
         let after = Accounts::now().map_err(|error| failed(&error))?;
+        let cpu_s = after.cpu - before.cpu;
         Ok(Self {
             wall_s: wall.as_secs_f64(),
-            cpu_s: after.cpu - before.cpu,
+            cpu_s,
+            others_s: (after.machine - before.machine - cpu_s).max(0.0),
             peak_bytes,
             write_bytes: after.written - before.written,
             stored_bytes: after.stored.saturating_sub(before.stored),
@@ -95,6 +101,7 @@ fn run(
 /// The kernel adds a child's accounts to its parent's when the parent waits for it.
 struct Accounts {
     cpu: f64,
+    machine: f64,
     written: u64,
     stored: u64,
 }
@@ -111,10 +118,23 @@ impl Accounts {
         };
         Ok(Self {
             cpu: seconds(user + system),
+            machine: machine_s()?,
             written: field("wchar"),
             stored: field("write_bytes").saturating_sub(field("cancelled_write_bytes")),
         })
     }
+}
+
+/// Processor time that was not idle since the machine started, in seconds.
+///
+/// # Errors
+/// `/proc` is not mounted.
+pub fn machine_s() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let times: Vec<u64> =
+        stat.lines().next().unwrap_or_default().split_whitespace().skip(1).map(parse).collect();
+    // User, nice, system, IRQ, soft IRQ and steal of proc_stat(5); idle and I/O wait between them.
+    Ok(seconds([0, 1, 2, 5, 6, 7].iter().filter_map(|index| times.get(*index)).sum()))
 }
 
 /// The unit of times in `/proc`, on every architecture of today.
