@@ -1,96 +1,172 @@
-//! Side by side, in one run, in turns: bootwright and the tools that CanvOS strings together.
+//! Side by side, in one run, in turns: bootwright and the tools that do the same.
 //!
-//!     cargo bench --bench peers -- [--rounds N] [--base LAYOUT] [--list] [PAIR]...
+//!     cargo bench --bench peers -- [--rounds N] [--base LAYOUT] [--program FILE] [--resume] [CONTEST]...
+//!     cargo bench --bench peers -- --list
+//!     cargo bench --bench peers -- --plot FILE.svg
 //!
-//! Pairs: `iso` (the whole installer ISO), `squashfs-gzip`, `-zstd`, `-lz4`, `-xz` (the root file
-//! system alone; the peers unpack with umoci, then run mksquashfs). The peers need root.
-//! Every process of a run is counted: processor time and bytes from the kernel's accounts of ended
-//! children, memory from twenty looks a second at the resident sizes of all of them together.
-//! Files read are in the page cache for both sides; dirty pages are flushed before each run.
-//! Results: standard output, and `peers.txt` and `peers.json` in Cargo's target folder.
+//! Each entrant of a contest runs once in each round. Inputs are made beforehand, kept in Cargo's
+//! target folder and read once, so that they come from the page cache; dirty pages are flushed
+//! before each run. Every process of a run is counted, see [`bootwright_rig::cost::Cost`]. The
+//! peers need root, to unpack with the owners of the image.
+//!
+//! Results: standard output, and `peers.txt` and `peers.json` in Cargo's target folder, written
+//! after each contest; contests that are not held keep their last figures there.
 
 mod peers {
-    pub(super) mod contest;
-    pub(super) mod measure;
-    pub(super) mod report;
+    pub(super) mod contests;
+    pub(super) mod plot;
+    pub(super) mod results;
+    pub(super) mod table;
+    pub(super) mod workplace;
 }
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use peers::contest::{PAIRS, Pair, Workplace};
-use peers::report;
+use bootwright_rig::host;
+use clap::Parser;
+use peers::contests::{CONTESTS, Contest, Entrant, Role};
+use peers::results::{Entered, Held, Results};
+use peers::workplace::{Workplace, admit};
+use peers::{plot, table};
 
+#[derive(Debug, Parser)]
+#[command(name = "peers", about = "Measures bootwright and its peers in turns")]
 struct Arguments {
+    /// Contests to hold [default: all]
+    contests: Vec<String>,
+    /// How often each entrant runs
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
-    base: PathBuf,
-    pairs: Vec<&'static Pair>,
+    /// OCI layout with one image called latest [default: build/base-image]
+    #[arg(long)]
+    base: Option<PathBuf>,
+    /// The bootwright to measure
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_bootwright"), hide_default_value = true)]
+    program: PathBuf,
+    /// Leave out contests that were held with this very program and as many rounds
+    #[arg(long)]
+    resume: bool,
+    /// Name the contests and what they are about, and do nothing
+    #[arg(long)]
+    list: bool,
+    /// Draw the results of earlier runs as SVG, and do nothing else
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Results to draw and to add to [default: peers.json in the target folder]
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+    /// What Cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
-fn main() {
-    match arguments() {
-        Ok(Some(arguments)) => contest(&arguments),
-        Ok(None) => PAIRS.iter().for_each(|pair| println!("{}", pair.name)),
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("peers: {message}");
-            std::process::exit(2);
+            ExitCode::FAILURE
         }
     }
 }
 
-fn arguments() -> Result<Option<Arguments>, String> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut parsed =
-        Arguments { rounds: 3, base: project.join("build/base-image"), pairs: Vec::new() };
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        let mut value = || given.next().ok_or(format!("{argument} needs a value"));
-        match argument.as_str() {
-            // Cargo's own, for every benchmark.
-            "--bench" => {}
-            "--list" => return Ok(None),
-            "--rounds" => {
-                parsed.rounds = value()?.parse().map_err(|error| format!("--rounds: {error}"))?;
-            }
-            "--base" => parsed.base = value()?.into(),
-            name => parsed.pairs.push(
-                PAIRS
-                    .iter()
-                    .find(|pair| pair.name == name)
-                    .ok_or(format!("no pair {name}, see --list"))?,
-            ),
-        }
+fn run(arguments: &Arguments) -> Result<(), String> {
+    if arguments.list {
+        CONTESTS.iter().for_each(|contest| println!("{:16}{}", contest.name, contest.task));
+        return Ok(());
     }
-    if parsed.pairs.is_empty() {
-        parsed.pairs.extend(PAIRS.iter().take(2));
-    }
-    if !parsed.base.join("index.json").is_file() {
-        return Err(format!("no base image at {} (./quickstart makes it)", parsed.base.display()));
-    }
-    Ok(Some(parsed))
-}
-
-fn contest(arguments: &Arguments) {
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let workplace = Workplace::new(&arguments.base, &temporary.join("peers"));
-    let mut results = Vec::new();
-    for pair in &arguments.pairs {
-        let mut sides = pair.sides().map(|side| (side, Vec::new()));
-        for round in 1..=arguments.rounds {
-            for (side, runs) in &mut sides {
-                eprintln!("{} {round}/{}: {}", pair.name, arguments.rounds, side.name());
-                runs.push(workplace.run(pair, *side));
+    let file = arguments
+        .results
+        .clone()
+        .unwrap_or_else(|| temporary.parent().unwrap_or(temporary).join("peers.json"));
+    let in_file = |error| format!("{}: {error}", file.display());
+    let mut results = Results::load(&file)
+        .map_err(|error| format!("{} (delete it if another version wrote it)", in_file(error)))?;
+    if let Some(picture) = &arguments.plot {
+        return std::fs::write(picture, plot::svg(&results))
+            .map_err(|error| format!("{}: {error}", picture.display()));
+    }
+    let chosen = choose(&arguments.contests)?;
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let base = host::base_image(project, arguments.base.as_deref())?;
+    let workplace = Workplace::new(&arguments.program, &base, &temporary.join("peers"))?;
+    for contest in chosen {
+        let done = results.contests.iter().any(|held| {
+            held.name == contest.name
+                && held.program == workplace.program
+                && held.rounds == arguments.rounds
+        });
+        if done && arguments.resume {
+            continue;
+        }
+        let Some(held) = hold(contest, &workplace, arguments.rounds)? else { continue };
+        print!("{}", table::text(&held));
+        results.put(held);
+        results.save(&file).map_err(in_file)?;
+    }
+    Ok(())
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Contest>, String> {
+    if names.is_empty() {
+        return Ok(CONTESTS.iter().collect());
+    }
+    let find = |name: &String| {
+        let found = CONTESTS.iter().find(|contest| contest.name == name);
+        found.ok_or_else(|| format!("no contest {name}, see --list"))
+    };
+    names.iter().map(find).collect()
+}
+
+/// Lets everyone run in turns. Who fails is out, and the others go on. `None` when the contest
+/// would be one without us.
+fn hold(contest: &Contest, workplace: &Workplace, rounds: usize) -> Result<Option<Held>, String> {
+    let admitted = admit(workplace, contest);
+    for (entrant, obstacle) in &admitted {
+        if let Some(reason) = obstacle {
+            host::skip(&format!("{}, {}: {reason}", contest.name, entrant.name));
+        }
+    }
+    let present: Vec<&Entrant> = admitted
+        .iter()
+        .filter(|(_, obstacle)| obstacle.is_none())
+        .map(|(entrant, _)| *entrant)
+        .collect();
+    if !present.iter().any(|entrant| entrant.role == Role::Ours) {
+        host::skip(&format!("{}: nothing of ours to measure", contest.name));
+        return Ok(None);
+    }
+    workplace.prepare(&present)?;
+    let mut entrants: Vec<(&Entrant, Entered)> = admitted
+        .into_iter()
+        .map(|(entrant, skipped)| {
+            let (name, role) = (entrant.name.to_owned(), entrant.role);
+            (entrant, Entered { name, role, runs: Vec::new(), skipped })
+        })
+        .collect();
+    for round in 1..=rounds {
+        for (entrant, entered) in &mut entrants {
+            if entered.skipped.is_some() {
+                continue;
+            }
+            eprintln!("{} {round}/{rounds}: {}", contest.name, entrant.name);
+            match workplace.run(entrant) {
+                Ok(run) => entered.runs.push(run),
+                Err(reason) => {
+                    host::skip(&format!("{}, {}: {reason}", contest.name, entrant.name));
+                    entered.skipped = Some("it failed".to_owned());
+                }
             }
         }
-        results.push(report::Result::new(pair.name, sides));
     }
-    let text = report::text(&results);
-    print!("{text}");
-    let target = temporary.parent().unwrap_or(temporary);
-    let written = fs::write(target.join("peers.txt"), &text)
-        .and_then(|()| fs::write(target.join("peers.json"), report::json(&results)));
-    if let Err(error) = written {
-        eprintln!("peers: cannot write the results: {error}");
-        std::process::exit(1);
-    }
+    Ok(Some(Held {
+        name: contest.name.to_owned(),
+        task: contest.task.to_owned(),
+        cores: host::cores(),
+        program: workplace.program.clone(),
+        rounds,
+        entrants: entrants.into_iter().map(|(_, entered)| entered).collect(),
+    }))
 }

@@ -46,6 +46,8 @@
 //! POSIX.1-2017 `pax`; the GNU tar manual's chapter on formats.
 
 mod archive;
+#[doc(hidden)]
+pub mod benching;
 mod compression;
 mod digest;
 mod directory;

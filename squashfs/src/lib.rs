@@ -65,6 +65,8 @@
 //! The format is described by squashfs-tools-ng (`doc/format.adoc`) and in Linux
 //! (`Documentation/filesystems/squashfs.rst`).
 
+#[doc(hidden)]
+pub mod benching;
 mod block_list;
 mod blocks;
 mod bound;

@@ -1,0 +1,175 @@
+//! Who competes with whom, as values: a contest's entrants are lines of shell.
+//!
+//! A line that names a variable of [`Workplace`](super::workplace::Workplace) (`$layout`, `$tree`,
+//! `$iso` ...) gets it made before anything is measured; `$out` is where the result goes and
+//! `$scratch` an empty folder. Levels are each tool's defaults, blocks have 1 MiB everywhere.
+
+use serde::{Deserialize, Serialize};
+
+/// One task.
+#[derive(Debug)]
+pub(crate) struct Contest {
+    pub(crate) name: &'static str,
+    /// What every entrant but the steps does.
+    pub(crate) task: &'static str,
+    /// The first one is what the others are compared with.
+    pub(crate) entrants: &'static [Entrant],
+}
+
+/// One way to do a task.
+#[derive(Debug)]
+pub(crate) struct Entrant {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    /// Tools without which it is skipped.
+    pub(crate) tools: &'static [&'static str],
+    /// An option that `bootwright SUBCOMMAND --help` must show, or it is skipped.
+    pub(crate) option: Option<(&'static str, &'static str)>,
+    pub(crate) line: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    Ours,
+    Peer,
+    /// A part of what a peer does, or of what any tool has to do.
+    Step,
+}
+
+const fn ours(name: &'static str, line: &'static str) -> Entrant {
+    Entrant { name, role: Role::Ours, tools: &[], option: None, line }
+}
+
+const fn peer(name: &'static str, tools: &'static [&'static str], line: &'static str) -> Entrant {
+    Entrant { name, role: Role::Peer, tools, option: None, line }
+}
+
+const fn step(name: &'static str, tools: &'static [&'static str], line: &'static str) -> Entrant {
+    Entrant { name, role: Role::Step, tools, option: None, line }
+}
+
+/// What the installer ISO's pipeline needs.
+pub(crate) const PIPELINE: &[&str] =
+    &["umoci", "mksquashfs", "mkfs.vfat", "mcopy", "grub-mkimage", "xorriso", "sha256sum"];
+
+/// The root file system alone: every writer from what it reads best.
+macro_rules! squashfs {
+    ($codec:literal) => {
+        Contest {
+            name: concat!("squashfs-", $codec),
+            task: concat!("the root file system as a squashfs, ", $codec, ", 1 MiB blocks"),
+            entrants: &[
+                ours(
+                    "bootwright, OCI layout",
+                    concat!(
+                        "exec $bootwright squashfs --base oci:$layout --compression ",
+                        $codec,
+                        " --output $out"
+                    ),
+                ),
+                ours(
+                    "bootwright, folder",
+                    concat!(
+                        "exec $bootwright squashfs --base dir:$tree --compression ",
+                        $codec,
+                        " --output $out"
+                    ),
+                ),
+                ours(
+                    "bootwright, tar",
+                    concat!(
+                        "exec $bootwright squashfs --base tar:$tar --compression ",
+                        $codec,
+                        " --output $out"
+                    ),
+                ),
+                peer(
+                    "mksquashfs, folder",
+                    &["mksquashfs"],
+                    concat!(
+                        "exec mksquashfs $tree $out -b 1M -comp ",
+                        $codec,
+                        " -noappend -no-progress -quiet"
+                    ),
+                ),
+                peer(
+                    "gensquashfs, folder",
+                    &["gensquashfs"],
+                    concat!(
+                        "exec gensquashfs --pack-dir $tree --keep-time --keep-xattr --exportable",
+                        " --block-size 1048576 --compressor ",
+                        $codec,
+                        " --quiet $out"
+                    ),
+                ),
+                peer(
+                    "tar2sqfs, tar",
+                    &["tar2sqfs"],
+                    concat!(
+                        "exec tar2sqfs --exportable --block-size 1048576 --compressor ",
+                        $codec,
+                        " --quiet $out <$tar"
+                    ),
+                ),
+            ],
+        }
+    };
+}
+
+/// Every contest, in the order in which they are run.
+pub(crate) const CONTESTS: &[Contest] = &[
+    Contest {
+        name: "iso",
+        task: "an installer ISO and its checksum from an OCI layout, gzip",
+        entrants: &[
+            ours(
+                "bootwright",
+                "exec $bootwright iso --base oci:$layout --output $scratch --name image",
+            ),
+            peer(
+                "umoci, mksquashfs, xorriso, sha256sum",
+                PIPELINE,
+                "exec $project/tests/peer/iso $layout $scratch/work $out",
+            ),
+            step("umoci alone", &["umoci"], "exec umoci unpack --image $layout:latest $scratch/b"),
+            step(
+                "mksquashfs alone, folder",
+                &["mksquashfs"],
+                "exec mksquashfs $tree $out -b 1M -noappend -no-progress -quiet",
+            ),
+            step(
+                "xorriso alone, folder",
+                &["xorriso"],
+                "exec xorriso -report_about WARNING -volid COS_LIVE -joliet on -padding 0 \
+                 -outdev $out -map $medium /",
+            ),
+            step("sha256sum alone, ISO", &["sha256sum"], "sha256sum $iso >$scratch/sum"),
+        ],
+    },
+    Contest {
+        name: "user-data",
+        task: "the same ISO with another user-data, the rest being known",
+        entrants: &[
+            Entrant {
+                option: Some(("iso", "--cache")),
+                ..ours(
+                    "bootwright --cache",
+                    "exec $bootwright iso --base oci:$layout --cache $cache --user-data $user_data \
+                     --output $scratch --name image",
+                )
+            },
+            step("cp of the ISO", &["cp"], "exec cp $iso $out"),
+            step("cp of the ISO, sync", &["cp", "sync"], "cp $iso $out && exec sync $out"),
+            step(
+                "cp of the ISO, sha256sum",
+                &["cp", "sha256sum"],
+                "cp $iso $out && sha256sum $out >$scratch/sum",
+            ),
+        ],
+    },
+    squashfs!("gzip"),
+    squashfs!("zstd"),
+    squashfs!("lz4"),
+    squashfs!("xz"),
+];
