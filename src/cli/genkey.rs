@@ -34,7 +34,7 @@ pub(super) fn run(args: GenkeyArgs, as_json: bool) -> anyhow::Result<()> {
 
     let mut summary = Summary::default();
     for (variable, name) in microsoft_names(microsoft) {
-        let text = format!("{} in {variable}", name);
+        let text = format!("{name} in {variable}");
         summary.line("also trusted", text, json!([variable.name(), name]));
     }
     for file in files {

@@ -39,15 +39,16 @@ pub(crate) fn quickstart_iso() -> Option<&'static Path> {
 }
 
 fn cached(base: &Path) -> PathBuf {
-    let key = format!(
-        "{}-{}",
-        short_digest(Path::new(BOOTWRIGHT)),
-        short_digest(&base.join("index.json"))
-    );
-    made_once("quickstart", &key, |folder| {
+    made_once("quickstart", &program_and_base(base), |folder| {
         run(&mut build_iso(base, folder));
     })
     .join(format!("{NAME}.iso"))
+}
+
+/// A key for what this program makes of a base image.
+pub(crate) fn program_and_base(base: &Path) -> String {
+    let (program, base) = (Path::new(BOOTWRIGHT), base.join("index.json"));
+    format!("{}-{}", short_digest(program), short_digest(&base))
 }
 
 fn short_digest(path: &Path) -> String {
@@ -56,7 +57,7 @@ fn short_digest(path: &Path) -> String {
 
 /// A kept folder that `make` fills once for each key: under a lock and renamed when complete, so
 /// that test processes can share it. Those of other keys are deleted.
-fn made_once(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub(crate) fn made_once(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let root = kept(name);
     let lock = File::create(root.join("lock")).unwrap();
     lock.lock().unwrap();

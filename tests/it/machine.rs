@@ -20,6 +20,8 @@ const SLOTS: usize = 2;
 pub(crate) enum Firmware {
     /// UEFI that runs nothing but what Microsoft's keys have signed.
     SecureBoot,
+    /// UEFI that has no keys yet and takes the first it is given.
+    SetupMode,
     Uefi,
     Bios,
     /// UEFI for arm64, with Microsoft's keys.
@@ -42,6 +44,11 @@ impl Firmware {
                 "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
                 "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
             ],
+            Self::SetupMode => &[
+                "qemu-system-x86_64",
+                "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+                "/usr/share/OVMF/OVMF_VARS_4M.fd",
+            ],
             Self::Uefi => &[
                 "qemu-system-x86_64",
                 "/usr/share/OVMF/OVMF_CODE_4M.fd",
@@ -58,7 +65,7 @@ impl Firmware {
 
     fn machine(self) -> &'static [&'static str] {
         match self {
-            Self::SecureBoot => &[
+            Self::SecureBoot | Self::SetupMode => &[
                 "-machine",
                 "q35,smm=on",
                 "-global",
@@ -118,8 +125,13 @@ impl Machine {
     ) -> Self {
         let needs = firmware.needs();
         let mut command = tool(needs[0]);
-        command.args(["-nodefaults", "-no-reboot", "-display", "none"]);
-        command.args(["-m", "2048", "-smp", "2", "-cpu", "max"]);
+        command.args(["-nodefaults", "-display", "none"]);
+        // The root file system of a unified kernel image is unpacked into memory.
+        let memory = if firmware == Firmware::SetupMode { "4096" } else { "2048" };
+        if firmware != Firmware::SetupMode {
+            command.arg("-no-reboot");
+        }
+        command.args(["-m", memory, "-smp", "2", "-cpu", "max"]);
         command.args(["-accel", "tcg,thread=multi"]);
         command.args(["-nic", "none", "-device", "virtio-rng-pci"]);
         command.arg("-serial").arg(format!("file:{}", console.display()));

@@ -16,6 +16,7 @@ mod readers;
 mod safety;
 mod small;
 mod tools;
+mod uki;
 mod unprivileged;
 mod verify;
 mod walk;
