@@ -5,6 +5,7 @@ mod authenticode;
 mod keys;
 mod later;
 mod pcr;
+mod properties;
 mod support;
 mod tools;
 mod unified;
