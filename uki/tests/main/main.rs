@@ -7,6 +7,8 @@ mod later;
 mod pcr;
 mod properties;
 mod support;
+#[cfg(feature = "pkcs11")]
+mod token;
 mod tools;
 mod unified;
 mod variables;
