@@ -59,6 +59,16 @@ impl PublicKey {
         Ok(Self { pkcs1: der.to_vec(), modulus: key.modulus.as_bytes().to_vec() })
     }
 
+    /// A key from its modulus and public exponent, big-endian.
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Malformed`].
+    pub fn from_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self, PublicKeyError> {
+        let number = |bytes| UintRef::new(bytes).map_err(malformed);
+        let key = RsaPublicKey { modulus: number(modulus)?, exponent: number(exponent)? };
+        Self::from_pkcs1(&key.to_der().map_err(malformed)?)
+    }
+
     /// A `SubjectPublicKeyInfo`, DER.
     ///
     /// # Errors

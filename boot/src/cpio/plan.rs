@@ -52,14 +52,10 @@ impl Plan {
             len: record_len(TRAILER, 0),
             with_xattrs: Vec::new(),
         };
-        let mut numbers = FIRST_INODE;
+        let mut numbers = Numbers::default();
         plan.add(tree, options, tree.root(), b".".to_vec(), &mut numbers)?;
         for walked in tree.walk() {
             plan.add(tree, options, walked.id, walked.path, &mut numbers)?;
-        }
-        // A link to a removed name does not count: the kernel would keep such an inode for nothing.
-        for (record, paths) in plan.files.values_mut() {
-            record.links = u32::try_from(paths.len()).unwrap_or(u32::MAX);
         }
         Ok(plan)
     }
@@ -70,7 +66,7 @@ impl Plan {
         options: Options,
         id: InodeId,
         path: Vec<u8>,
-        numbers: &mut u32,
+        numbers: &mut Numbers,
     ) -> Result<(), WriteError> {
         if path.len() > NAME_MAX {
             return Err(WriteError::PathTooLong { path: text(&path), len: path.len() });
@@ -81,11 +77,11 @@ impl Plan {
             return Ok(());
         }
         let inode = tree.inode(id);
-        if !inode.metadata.xattrs.is_empty() {
+        if !inode.metadata.xattrs.is_empty() && !numbers.linked.contains_key(&id) {
             self.with_xattrs.push(path.clone());
         }
-        let mut record = Record { inode: *numbers, links: 1, ..Record::default() };
-        *numbers = numbers.checked_add(1).ok_or(WriteError::Inodes)?;
+        let (number, links) = (numbers.of(id, inode.names())?, inode.names());
+        let mut record = Record { inode: number, links, ..Record::default() };
         if options.ownership == Ownership::Keep {
             (record.uid, record.gid) = (inode.metadata.uid, inode.metadata.gid);
         }
@@ -125,6 +121,27 @@ impl Plan {
             self.first.push((record, path, content));
         }
         Ok(())
+    }
+}
+
+/// Inode numbers in the order of first names; names of one inode share one.
+#[derive(Debug, Default)]
+struct Numbers {
+    count: u32,
+    linked: BTreeMap<InodeId, u32>,
+}
+
+impl Numbers {
+    fn of(&mut self, id: InodeId, names: u32) -> Result<u32, WriteError> {
+        if let Some(number) = self.linked.get(&id) {
+            return Ok(*number);
+        }
+        let number = FIRST_INODE.checked_add(self.count).ok_or(WriteError::Inodes)?;
+        self.count += 1;
+        if names > 1 {
+            self.linked.insert(id, number);
+        }
+        Ok(number)
     }
 }
 

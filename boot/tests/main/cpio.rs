@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::num::NonZeroU32;
 
 use bootwright_boot::cpio::{self, Compressor, Options, Ownership, archive_len};
 use bootwright_image::{Blob, Device, FileTree, Kind, Metadata, Silent};
+use proptest::prelude::*;
 
 use crate::build::metadata;
+use crate::model::trees;
 use crate::tools;
 
 /// Everything the format has: hard links across folders, nodes, an empty file, odd bytes.
@@ -140,6 +142,66 @@ fn what_the_format_or_the_kernel_cannot_hold_is_refused_by_name() {
     deep.add_file(parent, b"x", Metadata::default(), Blob::from("")).unwrap();
     let error = archive_len(&deep, Options::default()).unwrap_err().to_string();
     assert!(error.contains("has 4097 bytes: the kernel unpacks paths of up to 4095"), "{error}");
+}
+
+/// What a record must say of an inode: kind and permissions, owner, device, content.
+type Node = (u32, [u32; 2], (u32, u32), Vec<u8>);
+
+/// The tree by path, and which paths share an inode.
+fn expected(tree: &FileTree) -> BTreeMap<Vec<u8>, (Node, usize)> {
+    let root = bootwright_image::Walked { path: b".".to_vec(), id: tree.root() };
+    let node = |walked: bootwright_image::Walked| {
+        let inode = tree.inode(walked.id);
+        let (kind, device, content) = match inode.kind() {
+            Kind::Directory(_) => (0o040_000, None, vec![]),
+            Kind::File(blob) => {
+                let mut content = Vec::new();
+                blob.open().unwrap().read_to_end(&mut content).unwrap();
+                (0o100_000, None, content)
+            }
+            Kind::Symlink(target) => (0o120_000, None, target.to_vec()),
+            Kind::CharDevice(device) => (0o020_000, Some(device), vec![]),
+            Kind::BlockDevice(device) => (0o060_000, Some(device), vec![]),
+            Kind::Fifo => (0o010_000, None, vec![]),
+            Kind::Socket => (0o140_000, None, vec![]),
+        };
+        let device = device.map_or((0, 0), |device| (device.major, device.minor));
+        let metadata = &inode.metadata;
+        let owner = [metadata.uid, metadata.gid];
+        let node = (kind | u32::from(metadata.mode), owner, device, content);
+        (walked.path, (node, walked.id.index()))
+    };
+    std::iter::once(root).chain(tree.walk()).map(node).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_tree_comes_out_again(tree in trees(false)) {
+        let bytes = archive(&tree, Options { ownership: Ownership::Keep });
+        let (records, order) = read(&bytes);
+        let expected = expected(&tree);
+        prop_assert!(records.keys().eq(expected.keys()));
+        // A file's content stands at its first name.
+        let mut contents = BTreeMap::new();
+        for name in &order {
+            let (numbers, content) = &records[name];
+            contents.entry(numbers[0]).or_insert(content);
+        }
+        let mut inodes = BTreeMap::new();
+        for (path, (node, id)) in &expected {
+            let (numbers, _) = &records[path];
+            let device = (numbers[9], numbers[10]);
+            let found = (numbers[1], [numbers[2], numbers[3]], device, contents[&numbers[0]].clone());
+            prop_assert_eq!(&found, node, "{}", String::from_utf8_lossy(path));
+            let first = *inodes.entry(*id).or_insert(numbers[0]);
+            prop_assert_eq!(first, numbers[0]);
+        }
+        let mut numbers: Vec<_> = inodes.into_values().collect();
+        numbers.sort_unstable();
+        prop_assert!(numbers.iter().copied().eq((2..).take(numbers.len())));
+    }
 }
 
 /// Bytes that compress a little, more than one job of them.

@@ -7,7 +7,7 @@ use der::asn1::{ObjectIdentifier, OctetStringRef};
 use der::{Decode, Encode, Tag, Tagged};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SHA256, ID_SHA384, ID_SHA512, ID_SIGNED_DATA};
+use super::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNED_DATA, digest_oid};
 use crate::certificate::{Certificate, CertificateError, with_rsa};
 use crate::hash::Hash;
 use crate::public_key::rsa_encryption;
@@ -207,12 +207,11 @@ fn names(info: &SignerInfo, certificate: &Certificate) -> bool {
 }
 
 pub(crate) fn hash_of(oid: ObjectIdentifier) -> Result<Hash, CmsError> {
-    match oid {
-        ID_SHA256 => Ok(Hash::Sha256),
-        ID_SHA384 => Ok(Hash::Sha384),
-        ID_SHA512 => Ok(Hash::Sha512),
-        other => Err(unsupported(format!("is over a digest of the kind {other}"))),
-    }
+    // SHA-1 is not among them: firmware no longer takes it.
+    [Hash::Sha256, Hash::Sha384, Hash::Sha512]
+        .into_iter()
+        .find(|hash| digest_oid(*hash) == oid)
+        .ok_or_else(|| unsupported(format!("is over a digest of the kind {oid}")))
 }
 
 /// The first DER element: certificate tables pad theirs with zeros.

@@ -4,6 +4,7 @@ use bootwright_image::Timestamp;
 use der::{DateTime, Encode};
 
 use super::{Guid, Variable};
+use crate::certificate::Certificate;
 use crate::cms::{CmsError, Content, ID_DATA, Plan, Signed};
 use crate::signer::{Identity, SignError};
 
@@ -44,6 +45,16 @@ pub enum AuthError {
     /// The signature cannot be read or is not good.
     #[error("the signature of the variable is not good")]
     Signature(#[from] CmsError),
+    /// Firmware in User Mode would refuse it.
+    #[error("{variable} is signed by {signer:?}, which {owner} does not trust")]
+    Untrusted {
+        /// The variable.
+        variable: Variable,
+        /// The subject of who signed.
+        signer: String,
+        /// The variable that says who may.
+        owner: Variable,
+    },
     /// The signer failed.
     #[error("cannot sign the variable")]
     Sign(#[from] SignError),
@@ -173,5 +184,25 @@ impl SignedVariable {
     /// [`AuthError::Signature`].
     pub fn check(&self, variable: Variable) -> Result<(), AuthError> {
         Ok(self.signed.check(&message(variable, self.time, &self.content))?)
+    }
+
+    /// Whether firmware in User Mode would take this change of `variable`: the signature is good,
+    /// and by one of `owners`, the certificates in the variable that says who may change it
+    /// ([`Variable::signer`]), or by a certificate that one of them issued. That firmware also
+    /// wants a later time than the variable has is not looked at.
+    ///
+    /// # Errors
+    /// [`AuthError::Signature`] and [`AuthError::Untrusted`].
+    pub fn verify(&self, variable: Variable, owners: &[Certificate]) -> Result<(), AuthError> {
+        self.check(variable)?;
+        let signer = self.signed.signer();
+        match signer.trusted_by(self.signed.certificates(), owners) {
+            Some(_) => Ok(()),
+            None => Err(AuthError::Untrusted {
+                variable,
+                signer: signer.subject(),
+                owner: variable.signer(),
+            }),
+        }
     }
 }

@@ -15,6 +15,11 @@ impl Digests {
         Self(Hash::ALL.map(|hash| hash.digest(&[content])))
     }
 
+    /// One for each of [`Hash::ALL`], in that order.
+    pub(crate) fn from_banks(digests: [Vec<u8>; 4]) -> Self {
+        Self(digests)
+    }
+
     /// The one of a bank.
     #[must_use]
     pub fn get(&self, bank: Hash) -> &[u8] {

@@ -2,11 +2,13 @@
 //! (systemd-stub(7), systemd-measure(1), systemd-pcrphase(8); TPM 2.0 Library, part 3,
 //! `TPM2_PolicyPCR`).
 
+mod lanes;
 mod measure;
 mod policy;
 mod signatures;
 mod stub;
 
+pub(crate) use lanes::Lanes;
 pub use measure::{Digests, Measurement, Register, SectionHasher};
 pub use policy::{PHASES, Prediction, policy_digest, predict};
 pub use signatures::{PcrsigError, PolicySignature, PolicySignatures};

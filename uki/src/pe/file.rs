@@ -10,7 +10,7 @@ use super::{Machine, WriteError};
 const HEADERS_LEN_MAX: u64 = 1 << 20;
 
 /// Zeros that a section has in memory only, at most. Sections that are measured have none.
-const ZEROS_MAX: u64 = 1 << 24;
+const ZEROS_MAX: u64 = 1 << 20;
 
 /// Where a section lies.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@ mod identity;
 mod key;
 pub(crate) mod pem;
 mod sha1;
+#[cfg(feature = "pkcs11")]
+mod token;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ use crate::public_key::PublicKey;
 pub use detached::{Detached, Request, requests};
 pub use identity::{Identity, IdentityError};
 pub use key::{KeyError, PrivateKey, RsaBits};
+#[cfg(feature = "pkcs11")]
+pub use token::{TokenError, TokenKey, TokenUri};
 
 /// The smallest modulus that is accepted, in bits.
 pub const KEY_BITS_MIN: usize = 2048;

@@ -7,7 +7,7 @@ use super::ingredients::check;
 use super::kernel::Kernel;
 use super::{BuildError, Ingredients, LEN_WARNING, Profile};
 use crate::hash::Hash;
-use crate::pcr::{Measured, Measurement, PolicySignatures, Prediction, SectionHasher, predict};
+use crate::pcr::{Lanes, Measured, Measurement, PolicySignatures, Prediction, predict};
 use crate::pe::{Declared, Stub, Writer, sbat};
 use crate::signer::Signer;
 
@@ -62,7 +62,7 @@ pub struct Build<W> {
     measured: Measured,
     /// The base's sections that the stub measures; the initrd is added when it is complete.
     sections: Vec<Measurement>,
-    initrd: SectionHasher,
+    initrd: Lanes,
     profiles: Vec<Profile>,
     policies: Policies,
 }
@@ -121,7 +121,7 @@ impl<W: Write + Seek> Build<W> {
             stub_len,
             measured,
             sections: measurements,
-            initrd: SectionHasher::new(),
+            initrd: Lanes::new(),
             profiles,
             policies,
         })
@@ -134,7 +134,7 @@ impl<W: Write + Seek> Build<W> {
     /// [`BuildError`].
     pub fn finish(mut self) -> Result<(W, Built), BuildError> {
         self.writer.end()?;
-        let initrd = Measurement { name: INITRD.to_owned(), digests: self.initrd.finish() };
+        let initrd = Measurement { name: INITRD.to_owned(), digests: self.initrd.finish()? };
         if self.measured.contains(INITRD) {
             self.sections.push(initrd);
         }

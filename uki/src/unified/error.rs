@@ -1,5 +1,7 @@
 //! Why an image could not be built.
 
+use bootwright_image::WorkerLost;
+
 use crate::pe::{Machine, WriteError};
 use crate::public_key::PublicKeyError;
 use crate::signer::SignError;
@@ -44,6 +46,9 @@ pub enum BuildError {
     /// The PCR policies could not be signed.
     #[error("cannot sign the PCR policies")]
     Sign(#[from] SignError),
+    /// A thread that hashes was lost.
+    #[error(transparent)]
+    WorkerLost(#[from] WorkerLost),
     /// The public key of the policies cannot be written.
     #[error("cannot write the public key of the PCR policies")]
     Key(#[from] PublicKeyError),

@@ -120,10 +120,15 @@ fn measured<F: Read + Seek>(
     let mut magic = Vec::new();
     for section in sections {
         let name = section.name.as_str();
-        if SECTIONS.contains(&name) || name == ".pcrsig" || section.virtual_size > STUB_LEN_MAX {
+        if SECTIONS.contains(&name) || name == ".pcrsig" {
             continue;
         }
-        let content = image.read(section, STUB_LEN_MAX)?;
+        let content = match image.read(section, STUB_LEN_MAX) {
+            Ok(content) => content,
+            // Too long for a stub's.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+            Err(error) => return Err(error.into()),
+        };
         if name == ".sdmagic" {
             magic.clone_from(&content);
         }

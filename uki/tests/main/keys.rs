@@ -70,6 +70,25 @@ fn a_new_tree_is_complete_private_and_signed_by_the_right_keys() {
 }
 
 #[test]
+fn a_folder_with_all_files_side_by_side_will_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, flat) = (dir.path().join("tree"), dir.path().join("flat"));
+    fs::create_dir(&flat).unwrap();
+    for file in tree(&root) {
+        let name = file.path.rsplit('/').next().unwrap();
+        fs::copy(root.join(&file.path), flat.join(name)).unwrap();
+    }
+    // A certificate in DER does as well.
+    fs::remove_file(flat.join("db.pem")).unwrap();
+    let (tree, flat) = (KeyFolder::new(&root), KeyFolder::new(&flat));
+    let certificate = |keys: &KeyFolder| keys.identity(Variable::Db).unwrap().certificate().clone();
+    assert_eq!(certificate(&flat), certificate(&tree));
+    assert_eq!(flat.enrollment().unwrap(), tree.enrollment().unwrap());
+    let error = KeyFolder::new(dir.path()).hierarchy().unwrap_err().to_string();
+    assert!(error.starts_with(r#""PK.key" is missing: looked for ["#), "{error}");
+}
+
+#[test]
 fn openssl_sees_the_certificate_as_it_should_be() {
     let dir = tempfile::tempdir().unwrap();
     tree(dir.path());

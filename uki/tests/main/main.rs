@@ -5,7 +5,10 @@ mod authenticode;
 mod keys;
 mod later;
 mod pcr;
+mod properties;
 mod support;
+#[cfg(feature = "pkcs11")]
+mod token;
 mod tools;
 mod unified;
 mod variables;
