@@ -28,7 +28,10 @@
 mod bytes;
 mod guid;
 mod sector;
+mod size;
+mod sparse;
 
+pub mod ext;
 pub mod fat;
 pub mod gpt;
 pub mod mbr;
@@ -38,3 +41,5 @@ pub mod fuzzing;
 
 pub use guid::{Guid, GuidParseError};
 pub use sector::SectorSize;
+pub use size::Size;
+pub use sparse::{Dense, SparseFile, SparseWrite};
