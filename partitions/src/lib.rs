@@ -34,6 +34,7 @@ mod sparse;
 pub mod ext;
 pub mod fat;
 pub mod gpt;
+pub mod gzip;
 pub mod mbr;
 
 #[doc(hidden)]

@@ -4,4 +4,5 @@
 mod ext;
 mod fat;
 mod gpt;
+mod gzip;
 mod tools;
