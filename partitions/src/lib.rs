@@ -31,6 +31,7 @@ mod sector;
 mod size;
 mod sparse;
 
+pub mod disk;
 pub mod ext;
 pub mod fat;
 pub mod gpt;

@@ -16,7 +16,7 @@ fn metadata(mode: u16) -> Metadata {
     Metadata { mtime: TIME, ..Metadata::file(mode) }
 }
 
-pub(crate) fn options(variant: Variant) -> Options {
+fn options(variant: Variant) -> Options {
     Options {
         label: "COS_OEM".to_owned(),
         uuid: *b"0123456789abcdef",
@@ -109,7 +109,7 @@ fn in_file(image: &[u8], check: impl FnOnce(&Path)) {
     check(&path);
 }
 
-fn fsck(image: &[u8]) {
+pub(crate) fn fsck(image: &[u8]) {
     in_file(image, |path| {
         let arguments = ["-f", "-n", tools::name(path)];
         let Some(text) = tools::text("e2fsck", &arguments) else { return };
