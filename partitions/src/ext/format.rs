@@ -46,6 +46,7 @@ pub(super) mod superblock {
     pub(in super::super) const JOURNAL_BACKUP: usize = 0xFD;
     pub(in super::super) const DESCRIPTOR_LEN: usize = 0xFE;
     pub(in super::super) const MOUNT_OPTIONS: usize = 0x100;
+    pub(in super::super) const FIRST_META_BLOCK: usize = 0x104;
     pub(in super::super) const MADE: usize = 0x108;
     pub(in super::super) const JOURNAL_BLOCKS: usize = 0x10C;
     pub(in super::super) const BLOCKS_HIGH: usize = 0x150;
@@ -68,14 +69,21 @@ pub(super) mod compat {
 
 /// Features without which a volume must not be mounted.
 pub(super) mod incompat {
+    pub(in super::super) const COMPRESSION: u32 = 0x1;
     pub(in super::super) const FILETYPE: u32 = 0x2;
     pub(in super::super) const RECOVER: u32 = 0x4;
+    pub(in super::super) const JOURNAL_DEVICE: u32 = 0x8;
     pub(in super::super) const META_BG: u32 = 0x10;
     pub(in super::super) const EXTENTS: u32 = 0x40;
     pub(in super::super) const BIT64: u32 = 0x80;
+    pub(in super::super) const MULTIPLE_MOUNT: u32 = 0x100;
     pub(in super::super) const FLEX_BG: u32 = 0x200;
+    pub(in super::super) const ATTRIBUTE_INODE: u32 = 0x400;
     pub(in super::super) const CHECKSUM_SEED: u32 = 0x2000;
     pub(in super::super) const LARGE_DIRECTORY: u32 = 0x4000;
+    pub(in super::super) const INLINE_DATA: u32 = 0x8000;
+    pub(in super::super) const ENCRYPTION: u32 = 0x1_0000;
+    pub(in super::super) const CASE_FOLDING: u32 = 0x2_0000;
 }
 
 /// Features without which a volume must not be written.
@@ -83,7 +91,6 @@ pub(super) mod ro_compat {
     pub(in super::super) const SPARSE_SUPER: u32 = 0x1;
     pub(in super::super) const LARGE_FILE: u32 = 0x2;
     pub(in super::super) const HUGE_FILE: u32 = 0x8;
-    pub(in super::super) const GROUP_CHECKSUM: u32 = 0x10;
     pub(in super::super) const DIRECTORY_LINKS: u32 = 0x20;
     pub(in super::super) const EXTRA_ISIZE: u32 = 0x40;
     pub(in super::super) const METADATA_CHECKSUM: u32 = 0x400;
@@ -150,8 +157,6 @@ pub(super) mod inode {
     pub(in super::super) const INDEX: u32 = 0x1000;
     /// The block map is an extent tree.
     pub(in super::super) const EXTENTS: u32 = 0x8_0000;
-    /// The value of an extended attribute.
-    pub(in super::super) const ATTRIBUTE_VALUE: u32 = 0x20_0000;
     /// The content is in the inode.
     pub(in super::super) const INLINE_DATA: u32 = 0x1000_0000;
     /// The content is encrypted.

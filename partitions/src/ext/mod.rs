@@ -28,14 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[allow(dead_code, reason = "one way is the reader's")]
 mod acl;
 mod checksum;
 mod directory;
 mod emit;
 mod error;
 mod extents;
-#[allow(dead_code, reason = "some are the reader's")]
 mod format;
 mod geometry;
 mod groups;
@@ -47,6 +45,7 @@ mod mapping;
 mod nodes;
 mod options;
 mod plan;
+mod read;
 mod small;
 mod superblock;
 mod xattr;
@@ -55,3 +54,4 @@ pub use emit::Writer;
 pub use error::{EmitError, PlanError};
 pub use options::{Holes, Options, Variant};
 pub use plan::Plan;
+pub use read::{Contents, ReadError, Volume, dump};

@@ -1,10 +1,15 @@
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
-use bootwright_image::{Device, FileTree, Kind, Metadata, Silent, Timestamp, deliver};
-use bootwright_partitions::Size;
-use bootwright_partitions::ext::{Holes, Options, Plan, Variant};
+use bootwright_image::{
+    Device, FileTree, InodeId, Kind, Metadata, Silent, Streams, Timestamp, collect, deliver,
+};
+use bootwright_partitions::ext::{Holes, Options, Plan, Variant, Volume};
+use bootwright_partitions::{SectorSize, Size};
+
+use ext4_view::PathBuf;
 
 use crate::tools;
 
@@ -117,6 +122,105 @@ pub(crate) fn fsck(image: &[u8]) {
             assert!(!text.contains(complaint), "{text}");
         }
     });
+}
+
+/// Everything that a tree says about one name.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    metadata: Metadata,
+    kind: String,
+    names: u32,
+    content: Option<Vec<u8>>,
+}
+
+/// A tree by paths, with contents.
+fn look(tree: &FileTree, streams: &dyn Streams) -> BTreeMap<String, Seen> {
+    let files: Vec<_> =
+        tree.walk().map(|w| w.id).filter(|id| tree.inode(*id).as_file().is_some()).collect();
+    let contents = collect(tree, streams, &files, u64::MAX, &Silent).unwrap();
+    let contents: BTreeMap<_, _> = files.into_iter().zip(contents).collect();
+    let look_at = |id: InodeId| {
+        let inode = tree.inode(id);
+        let kind = match inode.kind() {
+            Kind::Directory(_) => "directory".to_owned(),
+            Kind::File(_) => "file".to_owned(),
+            kind => format!("{kind:?}"),
+        };
+        let content = contents.get(&id).cloned();
+        Seen { metadata: inode.metadata.clone(), kind, names: inode.names(), content }
+    };
+    let root = (String::new(), look_at(tree.root()));
+    let all = tree.walk().map(|w| (String::from_utf8_lossy(&w.path).into_owned(), look_at(w.id)));
+    std::iter::once(root).chain(all).collect()
+}
+
+/// What our reader sees.
+fn read(image: &[u8]) -> BTreeMap<String, Seen> {
+    let volume = Volume::open(Cursor::new(image), 0).unwrap();
+    let (tree, contents) = volume.into_tree(7).unwrap();
+    look(&tree, &contents)
+}
+
+/// What should be seen of `tree`.
+fn expected(tree: &FileTree) -> BTreeMap<String, Seen> {
+    let mut tree = tree.clone();
+    if tree.lookup(b"lost+found").is_none() {
+        tree.add_directory(tree.root(), b"lost+found", metadata(0o700)).unwrap();
+    }
+    look(&tree, &())
+}
+
+/// Names, kinds and contents as the `ext4-view` crate sees them.
+fn check_with_ext4_view(image: &[u8], tree: &FileTree) {
+    let volume = ext4_view::Ext4::load(Box::new(image.to_vec())).unwrap();
+    let expected = expected(tree);
+    let mut open = vec![PathBuf::new("/")];
+    let mut found = 1;
+    while let Some(path) = open.pop() {
+        for entry in volume.read_dir(&path).unwrap() {
+            let entry = entry.unwrap();
+            if matches!(entry.file_name().as_ref(), b"." | b"..") {
+                continue;
+            }
+            found += 1;
+            let path = entry.path();
+            let name = String::from_utf8_lossy(&path.as_ref()[1..]).into_owned();
+            let seen = &expected[&name];
+            let metadata = volume.symlink_metadata(&path).unwrap();
+            assert_eq!(metadata.mode(), seen.metadata.mode, "{name}");
+            assert_eq!((metadata.uid(), metadata.gid()), (seen.metadata.uid, seen.metadata.gid));
+            if metadata.is_dir() {
+                assert_eq!(seen.kind, "directory");
+                open.push(path);
+            } else if metadata.is_symlink() {
+                let target = volume.read_link(&path).unwrap();
+                assert!(seen.kind.contains(&format!("{:?}", target.as_ref())), "{name}");
+            } else if let Some(content) = &seen.content {
+                assert!(volume.read(&path).unwrap() == *content, "{name}");
+            }
+        }
+    }
+    assert_eq!(found, expected.len());
+}
+
+fn check(tree: &FileTree, options: &Options) -> Vec<u8> {
+    let image = make(tree, options);
+    assert_eq!(read(&image), expected(tree));
+    check_with_ext4_view(&image, tree);
+    fsck(&image);
+    image
+}
+
+#[test]
+fn others_read_what_was_written() {
+    let tree = everything();
+    for variant in VARIANTS {
+        check(&tree, &options(variant));
+        check(&tree, &exact(variant, 64 << 20));
+        check(&tree, &Options { block_size: Some(4096), ..exact(variant, 300 << 20) });
+        check(&tree, &Options { block_size: Some(2048), ..options(variant) });
+        check(&tree, &Options { sector_size: SectorSize::B4096, ..options(variant) });
+    }
 }
 
 #[test]
