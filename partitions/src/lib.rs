@@ -44,4 +44,4 @@ pub mod fuzzing;
 pub use guid::{Guid, GuidParseError};
 pub use sector::SectorSize;
 pub use size::Size;
-pub use sparse::{Dense, SparseFile, SparseWrite};
+pub use sparse::{ContentWriter, Dense, SparseFile, SparseWrite};

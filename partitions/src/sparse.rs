@@ -1,6 +1,9 @@
 //! Outputs that can be told of zeros instead of being given them.
 
+use std::fmt;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+
+use bootwright_image::ContentSink;
 
 /// Data is looked at in pieces of this many bytes, aligned in the output: the block size of the
 /// file systems that hold images.
@@ -147,6 +150,40 @@ impl<W: Write + Seek> SparseWrite for SparseFile<W> {
         self.position += len;
         self.skipped += len;
         Ok(())
+    }
+}
+
+/// What is written becomes a content: of a file in an outer volume, say. The caller begins and
+/// ends it.
+pub struct ContentWriter<'a>(&'a mut dyn ContentSink);
+
+impl<'a> ContentWriter<'a> {
+    /// Goes on with the content that `sink` is taking.
+    pub fn new(sink: &'a mut dyn ContentSink) -> Self {
+        Self(sink)
+    }
+}
+
+impl Write for ContentWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.data(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl SparseWrite for ContentWriter<'_> {
+    fn zeros(&mut self, len: u64) -> io::Result<()> {
+        self.0.hole(len).map_err(io::Error::other)
+    }
+}
+
+impl fmt::Debug for ContentWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContentWriter").finish_non_exhaustive()
     }
 }
 

@@ -102,12 +102,15 @@ impl Geometry {
     /// The groups of a volume of at most `blocks` blocks; the last are left out when they do not
     /// make a group. `None` when there is no room for the tables at all.
     pub(super) fn new(shape: Shape, blocks: u64) -> Option<Self> {
-        let bare = Self::count(shape, blocks.min(BLOCKS_MAX))?;
+        let inodes = (blocks * shape.block_size / shape.inode_ratio).max(shape.inodes_min);
+        let bare = Self::count(shape, blocks.min(BLOCKS_MAX), inodes)?;
         let last = bare.group_blocks(bare.groups - 1);
         let needed = bare.backup_blocks(bare.groups - 1) + 2 + bare.table_blocks + LAST_GROUP_MIN;
         let mut geometry = match bare.groups {
             1 if last < needed => return None,
-            groups if groups > 1 && last < needed => Self::count(shape, bare.blocks - last)?,
+            groups if groups > 1 && last < needed => {
+                Self::count(shape, bare.blocks - last, inodes)?
+            }
             _ => bare,
         };
         geometry.place_tables();
@@ -124,8 +127,8 @@ impl Geometry {
         Self { tables: Vec::new(), areas: Vec::new(), taken: Vec::new(), ..*self }
     }
 
-    /// Everything but the places.
-    fn count(shape: Shape, blocks: u64) -> Option<Self> {
+    /// Everything but the places. `inodes` are those wanted.
+    fn count(shape: Shape, blocks: u64, inodes: u64) -> Option<Self> {
         let block_size = shape.block_size;
         let first_block = u64::from(block_size == SUPERBLOCK_LEN as u64);
         let blocks_per_group = 8 * block_size;
@@ -135,20 +138,15 @@ impl Geometry {
         let descriptor_blocks = groups.div_ceil(per_block);
         let grown = blocks.saturating_mul(GROWTH).min(BLOCKS_MAX) - first_block;
         let reserved = grown.div_ceil(blocks_per_group).div_ceil(per_block) - descriptor_blocks;
-        let inodes = (blocks * block_size / shape.inode_ratio).max(shape.inodes_min);
-        let inodes_per_block = block_size / shape.inode_size;
-        let table_blocks = inodes.div_ceil(groups).div_ceil(inodes_per_block);
-        // Bitmaps are told in whole bytes, and have one block.
-        let inodes_per_group = (table_blocks * inodes_per_block).next_multiple_of(8);
+        let inodes_per_group = inodes_per_group(shape, groups, inodes).min(8 * block_size);
         Some(Self {
             shape,
             first_block,
             blocks,
             blocks_per_group,
             groups,
-            inodes_per_group: inodes_per_group.min(8 * block_size),
-            table_blocks: (inodes_per_group * shape.inode_size / block_size)
-                .min(8 * shape.inode_size),
+            inodes_per_group,
+            table_blocks: (inodes_per_group * shape.inode_size).div_ceil(block_size),
             descriptor_blocks,
             reserved_descriptor_blocks: reserved.min(block_size / 4),
             tables: Vec::new(),
@@ -269,6 +267,14 @@ impl Geometry {
             && self.taken.last().is_none_or(|run| run.end() <= self.blocks)
             && self.backup_blocks(0) + 2 + self.table_blocks < self.blocks_per_group
     }
+}
+
+/// Inodes of a group: they fill blocks, and bytes of bitmaps, down to which mke2fs rounds.
+fn inodes_per_group(shape: Shape, groups: u64, inodes: u64) -> u64 {
+    let per_block = shape.block_size / shape.inode_size;
+    let filled = inodes.div_ceil(groups).next_multiple_of(per_block);
+    let rounded = (filled & !7).max(8);
+    if rounded * groups >= shape.inodes_min { rounded } else { rounded + 8 }
 }
 
 /// See [`Geometry::free_runs`].
