@@ -46,14 +46,9 @@ pub struct Place<'a, W> {
 impl<W> Place<'_, W> {
     /// The partition's length in bytes.
     #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a partition has at least a sector")]
     pub fn len(&self) -> u64 {
         self.len
-    }
-
-    /// Always `false`: a partition has at least a sector.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Counts `more` bytes, if they fit.

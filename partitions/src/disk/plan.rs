@@ -232,14 +232,9 @@ fn gpt_backup_len(sector_size: SectorSize) -> u64 {
 impl Plan {
     /// Length of the disk in bytes.
     #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a disk has at least its tables")]
     pub fn len(&self) -> u64 {
         self.len
-    }
-
-    /// Always `false`: the smallest disk has its tables.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// The places of the partitions, in order.

@@ -105,7 +105,10 @@ impl<W: SparseWrite> Writer<'_, '_, W> {
             let Content::File { len: planned } = node.content else { unreachable!("BUG: no file") };
             return Err(EmitError::Length { inode, len: 0, planned });
         }
-        self.check_position("end", self.plan.placed.end)?;
+        // Here, what stands next is not written yet: it may begin right where the contents end.
+        if self.position != self.plan.placed.end * self.plan.block_size() {
+            return Err(self.mismatch("end", self.plan.placed.end));
+        }
         while let Some(area) = self.plan.geometry.areas.get(self.area) {
             let start = area.start * self.plan.block_size();
             self.put(Piece::Zeros(start - self.position))?;

@@ -46,6 +46,7 @@ mod nodes;
 mod options;
 mod plan;
 mod read;
+mod sizing;
 mod small;
 mod superblock;
 mod xattr;

@@ -8,14 +8,15 @@ use super::checksum::volume_seed;
 use super::directory::Style;
 use super::error::PlanError;
 use super::format::{SUPERBLOCK_LEN, number};
-use super::geometry::{BLOCKS_MAX, Geometry, Run, Shape};
+use super::geometry::{Geometry, Run};
 use super::mapping::{Mapped, Mapping};
-use super::nodes::{Content, Node, Nodes};
+use super::nodes::{Node, Nodes};
 use super::options::{Holes, Options, Variant};
+use super::sizing::{Sizing, free_blocks};
 use crate::{SectorSize, Size};
 
 /// From this size on blocks have 4096 bytes.
-const SMALL: u64 = 512 << 20;
+pub(super) const SMALL: u64 = 512 << 20;
 /// The longest label.
 const LABEL_MAX: usize = 16;
 
@@ -90,14 +91,14 @@ impl<'a> Plan<'a> {
         let mut sizing = Sizing { options, block_size, nodes, contents };
         let (fitted, len) = match options.size {
             Size::Auto { headroom } => {
-                let fitted = sizing.smallest(headroom)?;
+                let fitted = sizing.smallest(headroom, 0)?;
                 let len = fitted.0.blocks * block_size;
                 (fitted, len)
             }
             Size::Exact(given) => match sizing.fit(given / block_size, 0) {
                 Ok(fitted) => (fitted, given),
                 Err(_) => {
-                    let needed = sizing.smallest(0)?.0.blocks * block_size;
+                    let needed = sizing.smallest(0, given / block_size)?.0.blocks * block_size;
                     return Err(PlanError::TooSmall { given, needed });
                 }
             },
@@ -110,14 +111,9 @@ impl<'a> Plan<'a> {
     /// Length of the volume in bytes: of an exact size all of it, with what is too little for
     /// another block group.
     #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a volume has at least a superblock")]
     pub fn len(&self) -> u64 {
         self.len
-    }
-
-    /// Always `false`: the smallest volume has a superblock.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Bytes in a block.
@@ -195,135 +191,6 @@ impl<'a> Plan<'a> {
     /// The number of a block of attributes.
     pub(super) fn xattr_block(&self, index: usize) -> u64 {
         self.geometry.end_of(self.placed.xattrs, index as u64 + 1) - 1
-    }
-}
-
-/// A geometry in which everything has found its place.
-type Fitted = (Geometry, Placed);
-
-/// Looks for the size that does.
-struct Sizing<'a, 'b> {
-    options: &'b Options,
-    block_size: u64,
-    nodes: Nodes<'a>,
-    contents: Vec<usize>,
-}
-
-impl Sizing<'_, '_> {
-    /// Places everything in a volume of at most `blocks`, leaving `headroom` blocks free.
-    ///
-    /// # Errors
-    /// The number of blocks to try next.
-    fn fit(&mut self, blocks: u64, headroom: u64) -> Result<Fitted, u64> {
-        let shape = self.shape(blocks);
-        let Some(geometry) = Geometry::new(shape, blocks) else { return Err(blocks + 64) };
-        if !geometry.is_sound() {
-            return Err(blocks + blocks.div_ceil(64).max(64));
-        }
-        let placed = self.place(&geometry);
-        let missing = match placed.end.checked_sub(geometry.blocks) {
-            None | Some(0) => headroom.saturating_sub(free_blocks(&geometry, &placed)),
-            Some(beyond) => beyond + headroom,
-        };
-        if missing == 0 {
-            return Ok((geometry, placed));
-        }
-        // What is too little for another group is not used at all.
-        let full =
-            (geometry.blocks - geometry.first_block).is_multiple_of(geometry.blocks_per_group);
-        let more = if full { missing.max(geometry.next_group()) } else { missing };
-        Err((geometry.blocks + more).max(blocks + 1))
-    }
-
-    fn smallest(&mut self, headroom: u64) -> Result<Fitted, PlanError> {
-        let headroom = headroom.div_ceil(self.block_size);
-        let mut blocks = self.nodes.nodes.len() as u64 * self.shape(0).inode_size / self.block_size;
-        for index in &self.contents {
-            let data = self.nodes.data(&self.nodes.nodes[*index]);
-            blocks += data.iter().map(|run| run.len).sum::<u64>();
-        }
-        blocks = blocks.saturating_add(headroom).max(64);
-        while blocks <= BLOCKS_MAX {
-            match self.fit(blocks, headroom) {
-                Ok(fitted) => return Ok(fitted),
-                Err(next) => blocks = next,
-            }
-        }
-        Err(PlanError::TooLarge { block_size: self.block_size })
-    }
-
-    fn shape(&self, blocks: u64) -> Shape {
-        let len = blocks.saturating_mul(self.block_size);
-        let usual = match len {
-            _ if len < 3 << 20 => 8192,
-            _ if len < SMALL => 4096,
-            _ if len < 4 << 40 => 16384,
-            _ if len < 16 << 40 => 32768,
-            _ => 65536,
-        };
-        Shape {
-            block_size: self.block_size,
-            inode_size: self.options.inode_size.into(),
-            inode_ratio: self.options.inode_ratio.map_or(usual, u64::from),
-            inodes_min: self.nodes.nodes.len() as u64 + u64::from(number::FIRST) - 1,
-            flexible: self.options.variant == Variant::Ext4,
-        }
-    }
-
-    /// Gives everything its place: what is small first, then the contents.
-    fn place(&mut self, geometry: &Geometry) -> Placed {
-        let mapping = self.options.variant.mapping();
-        let (mut at, mut placed) = (geometry.first_block, Placed::default());
-        let mut put = |logical: &[Run], mapping: Mapping| {
-            let mapped = mapping.map(geometry, at, logical.iter().copied());
-            at = mapped.end().unwrap_or(at);
-            mapped.extents.first().map_or(0, |extent| extent.physical)
-        };
-        let run = |len| [Run { start: 0, len }];
-        if geometry.reserved_descriptor_blocks > 0 {
-            placed.resize_map = put(&run(1), Mapping::Extents);
-        }
-        // One by one: they are no file, so there is no map behind them.
-        for index in 0..self.nodes.xattrs.blocks.len() {
-            let block = put(&run(1), Mapping::Extents);
-            placed.xattrs = if index == 0 { block } else { placed.xattrs };
-        }
-        for index in 0..self.nodes.nodes.len() {
-            let node = &self.nodes.nodes[index];
-            if matches!(node.content, Content::Directory { .. } | Content::Target { .. }) {
-                self.nodes.nodes[index].start = put(&self.nodes.data(node), mapping);
-            }
-        }
-        if self.options.variant == Variant::Ext4 {
-            placed.journal_blocks = journal_blocks(geometry.blocks);
-            placed.journal = put(&run(placed.journal_blocks), mapping);
-        }
-        for index in &self.contents {
-            let data = self.nodes.data(&self.nodes.nodes[*index]);
-            self.nodes.nodes[*index].start = put(&data, mapping);
-        }
-        placed.end = at;
-        placed
-    }
-}
-
-fn free_blocks(geometry: &Geometry, placed: &Placed) -> u64 {
-    let end = placed.end.min(geometry.blocks);
-    geometry.blocks - end - geometry.taken_within(end, geometry.blocks)
-}
-
-/// Blocks of the journal, as mke2fs chooses them; none in the smallest volumes.
-fn journal_blocks(blocks: u64) -> u64 {
-    match blocks {
-        0..2048 => 0,
-        2048..32768 => 1024,
-        32768..262_144 => 4096,
-        262_144..524_288 => 8192,
-        524_288..4_194_304 => 16384,
-        4_194_304..8_388_608 => 32768,
-        8_388_608..16_777_216 => 65536,
-        16_777_216..33_554_432 => 131_072,
-        _ => 262_144,
     }
 }
 

@@ -120,14 +120,9 @@ impl<R: Read + Seek> Volume<R> {
 
     /// Length of the file system in bytes.
     #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a volume has at least a superblock")]
     pub fn len(&self) -> u64 {
         self.superblock.blocks * self.superblock.block_size
-    }
-
-    /// Always `false`: the smallest volume has a superblock.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     fn read_descriptors(&mut self) -> Result<(), ReadError> {

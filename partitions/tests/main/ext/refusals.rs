@@ -27,6 +27,18 @@ fn a_size_that_does_not_do_is_refused_and_one_that_does_is_named() {
             refusal(&tree, &exact(variant, needed - 1024));
         }
     }
+    // From 3 MiB on there are twice as many inodes, so more can be too little.
+    let mut tree = everything();
+    let full = Blob::from(vec![1; 1_980_000]);
+    tree.add_file(tree.root(), b"full", metadata(0o644), full).unwrap();
+    for given in (2_800..3_300).map(|kib| kib << 10) {
+        match Plan::new(&tree, &exact(Variant::Ext2, given), &Holes::new()) {
+            Err(PlanError::TooSmall { needed, .. }) => assert!(needed > given),
+            result => {
+                result.unwrap();
+            }
+        }
+    }
     let error = refusal(&everything(), &exact(Variant::Ext2, 900_000));
     assert_eq!(error, "a volume of 900000 bytes is too small: 937984 are needed");
 }
