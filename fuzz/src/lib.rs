@@ -19,7 +19,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -35,5 +35,7 @@ pub const TARGETS: [Target; 10] = [
     target("partitions_gpt", bootwright_partitions::fuzzing::gpt_read, seeds::disks),
     target("partitions_mbr", bootwright_partitions::fuzzing::mbr_read, seeds::disks),
     target("partitions_fat", bootwright_partitions::fuzzing::fat_read, seeds::fats),
+    target("partitions_ext", bootwright_partitions::fuzzing::ext_read, seeds::exts),
+    target("partitions_gzip", bootwright_partitions::fuzzing::gzip_pieces, seeds::fats),
     target("uki_pe", bootwright_uki::fuzzing::pe, seeds::executables),
 ];

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use bootwright_image::{BoxError, ContentSink, InodeId, Silent, deliver};
 
-use crate::{ext, fat, gpt, mbr};
+use crate::{ext, fat, gpt, gzip, mbr};
 
 /// The bytes are a disk with a GPT.
 pub fn gpt_read(data: &[u8]) {
@@ -54,6 +54,11 @@ pub fn ext_read(data: &[u8]) {
         let _ = deliver(&tree, &contents, files, &mut counted, &Silent);
         assert!(contents.holes().len() <= tree.capacity());
     }
+}
+
+/// The bytes are compressed, and taken for a compressed stream.
+pub fn gzip_pieces(data: &[u8]) {
+    gzip::check_piece(data);
 }
 
 /// Checks that contents have the lengths that were announced.

@@ -29,3 +29,11 @@ mod piece;
 mod writer;
 
 pub use writer::{Gzip, Options, Summary};
+
+/// The end of a stream is found, and bytes that are none do no harm.
+pub(crate) fn check_piece(data: &[u8]) {
+    let _ = block::last_block(data);
+    let stream = piece::Compressor::new(6).deflate(data);
+    let last = block::last_block(&stream).expect("BUG: a compressor's stream is sound");
+    assert_eq!(last.end.div_ceil(8), stream.len());
+}
