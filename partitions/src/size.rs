@@ -8,6 +8,6 @@ pub enum Size {
         /// Bytes to leave free.
         headroom: u64,
     },
-    /// This many bytes, whole sectors.
+    /// This many bytes; of a FAT volume and of a disk whole sectors.
     Exact(u64),
 }

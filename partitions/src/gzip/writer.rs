@@ -54,7 +54,7 @@ pub struct Summary {
 /// output is not complete.
 pub struct Gzip<W> {
     output: W,
-    pool: Pool<Vec<u8>, Done>,
+    pool: Pool<Job, Done>,
     /// What goes out next, in order.
     queue: VecDeque<Next>,
     max_in_flight: usize,
@@ -63,7 +63,8 @@ pub struct Gzip<W> {
     zeros: Zeros,
     crc: crc32fast::Hasher,
     summary: Summary,
-    buffers: Vec<Vec<u8>>,
+    /// Jobs that are done, for their buffers.
+    idle: Vec<Job>,
 }
 
 /// What goes out next.
@@ -74,14 +75,19 @@ enum Next {
     Zeros(u64),
 }
 
+/// A piece, and the buffer for its compressed form.
+#[derive(Default)]
+struct Job {
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
 /// A compressed piece.
 struct Done {
-    compressed: Vec<u8>,
+    job: Job,
+    /// Bytes of its compressed form.
+    compressed: usize,
     crc: crc32fast::Hasher,
-    /// Its length before.
-    len: u64,
-    /// The buffer it came in, empty.
-    input: Vec<u8>,
 }
 
 impl<W: Write> Gzip<W> {
@@ -90,13 +96,11 @@ impl<W: Write> Gzip<W> {
         let level = i32::from(options.level.clamp(1, 12));
         let pool = Pool::new(options.jobs, move || {
             let mut compressor = Compressor::new(level);
-            move |mut input: Vec<u8>| {
-                let compressed = compressor.piece(&input);
+            move |mut job: Job| {
+                let compressed = compressor.piece(&job.input, &mut job.output);
                 let mut crc = crc32fast::Hasher::new();
-                crc.update(&input);
-                let len = input.len() as u64;
-                input.clear();
-                Done { compressed, crc, len, input }
+                crc.update(&job.input);
+                Done { job, compressed, crc }
             }
         });
         let affordable = usize::try_from(options.memory / PIECE_MEMORY).unwrap_or(usize::MAX);
@@ -109,7 +113,7 @@ impl<W: Write> Gzip<W> {
             zeros: Zeros::new(level),
             crc: crc32fast::Hasher::new(),
             summary: Summary::default(),
-            buffers: Vec::new(),
+            idle: Vec::new(),
         }
     }
 
@@ -143,8 +147,10 @@ impl<W: Write> Gzip<W> {
         while self.pool.in_flight() >= self.max_in_flight {
             self.retire()?;
         }
-        let empty = self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(PIECE));
-        self.pool.submit(std::mem::replace(&mut self.piece, empty));
+        let mut job = self.idle.pop().unwrap_or_default();
+        job.input.clear();
+        std::mem::swap(&mut job.input, &mut self.piece);
+        self.pool.submit(job);
         self.queue.push_back(Next::Piece);
         Ok(())
     }
@@ -176,12 +182,12 @@ impl<W: Write> Gzip<W> {
             }
             Some(Next::Piece) => {
                 let done = self.pool.retire().map_err(io::Error::other)?;
-                let Some(Done { compressed, crc, len, input }) = done else { return Ok(()) };
+                let Some(Done { job, compressed, crc }) = done else { return Ok(()) };
                 self.put_header()?;
-                self.put(&compressed)?;
-                self.summary.uncompressed += len;
+                self.put(&job.output[..compressed])?;
+                self.summary.uncompressed += job.input.len() as u64;
                 self.crc.combine(&crc);
-                self.buffers.push(input);
+                self.idle.push(job);
                 Ok(())
             }
         }
@@ -255,7 +261,10 @@ impl Zeros {
         let zeros = vec![0; PIECE];
         let mut crc = crc32fast::Hasher::new();
         crc.update(&zeros);
-        Self { piece: Compressor::new(level).piece(&zeros), powers: vec![crc] }
+        let mut piece = Vec::new();
+        let len = Compressor::new(level).piece(&zeros, &mut piece);
+        piece.truncate(len);
+        Self { piece, powers: vec![crc] }
     }
 
     /// Continues `crc` with as many pieces.

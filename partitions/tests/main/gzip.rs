@@ -109,6 +109,13 @@ fn others_read_what_was_written() {
     }
 }
 
+/// What a release writes, the next one writes too, unless its change log says otherwise.
+#[test]
+fn bytes_are_pinned() {
+    let digest = blake3::hash(&compress(&disk(), options(2), true)).to_hex().to_string();
+    insta::assert_snapshot!(digest, @"4a785517d0960da11a4b26e8f373a68377275c37940fcc5cf5828b23b2a64593");
+}
+
 #[test]
 fn empty_input_is_an_empty_member() {
     assert!(decompress(&compress(&[], options(1), true)).is_empty());
