@@ -46,6 +46,8 @@ pub fn ext_read(data: &[u8]) {
     for data in [data, &unchecked] {
         let Ok(mut volume) = ext::Volume::open(Cursor::new(data), 0) else { continue };
         let _ = ext::dump(&mut volume);
+        let findings = volume.check().unwrap_or_default();
+        assert!(findings.iter().all(|finding| !finding.to_string().is_empty()));
         let Ok(volume) = ext::Volume::open(Cursor::new(data), 0) else { continue };
         let Ok((tree, contents)) = volume.into_tree(0) else { continue };
         let files: Vec<_> = tree.walk().map(|walked| walked.id).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bootwright_image::{BoxError, ContentSink, InodeId, Observer, Phase};
+use bootwright_image::{BoxError, ContentSink, InodeId, Observer, Phase, Streams, deliver};
 
 use super::checksum::inode_seed;
 use super::error::EmitError;
@@ -89,6 +89,24 @@ impl<'a> Plan<'a> {
         writer.put(Piece::Zeros(self.geometry.first_block * self.block_size()))?;
         writer.put_small()?;
         Ok(writer)
+    }
+}
+
+impl Plan<'_> {
+    /// Writes the whole volume, with the contents of `streams`. Gives the output back, not flushed.
+    ///
+    /// # Errors
+    /// [`EmitError`]; [`EmitError::Length`] for a deferred content, which takes a
+    /// [`writer`](Self::writer).
+    pub fn emit<W: SparseWrite>(
+        &self,
+        streams: &dyn Streams,
+        output: W,
+        observer: &dyn Observer,
+    ) -> Result<W, EmitError> {
+        let mut writer = self.writer(output, observer)?;
+        deliver(self.nodes.tree, streams, self.wanted(), &mut writer, observer)?;
+        writer.finish()
     }
 }
 

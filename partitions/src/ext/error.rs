@@ -2,6 +2,8 @@
 
 use std::io;
 
+use bootwright_image::ContentError;
+
 /// Why there cannot be such a volume. Paths are without a leading slash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -92,6 +94,9 @@ pub enum EmitError {
     /// The output refused the bytes.
     #[error("cannot write the volume")]
     Output(#[from] io::Error),
+    /// A content could not be read, or the writer refused it, which is in the cause.
+    #[error(transparent)]
+    Content(#[from] ContentError),
     /// A content came out of turn.
     #[error("content of inode {inode} comes out of turn")]
     Order {

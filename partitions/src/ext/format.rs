@@ -50,12 +50,16 @@ pub(super) mod superblock {
     pub(in super::super) const MADE: usize = 0x108;
     pub(in super::super) const JOURNAL_BLOCKS: usize = 0x10C;
     pub(in super::super) const BLOCKS_HIGH: usize = 0x150;
+    pub(in super::super) const FREE_BLOCKS_HIGH: usize = 0x158;
     pub(in super::super) const EXTRA_ISIZE_MIN: usize = 0x15C;
     pub(in super::super) const EXTRA_ISIZE_WANTED: usize = 0x15E;
     pub(in super::super) const FLAGS: usize = 0x160;
     pub(in super::super) const LOG_FLEX: usize = 0x174;
     pub(in super::super) const CHECKSUM_TYPE: usize = 0x175;
+    /// The two groups with copies of the superblock, should there be only two.
+    pub(in super::super) const COPIES: usize = 0x24C;
     pub(in super::super) const CHECKSUM_SEED: usize = 0x270;
+    pub(in super::super) const ORPHAN_FILE: usize = 0x280;
     pub(in super::super) const CHECKSUM: usize = 0x3FC;
 }
 
@@ -65,6 +69,8 @@ pub(super) mod compat {
     pub(in super::super) const EXT_ATTR: u32 = 0x8;
     pub(in super::super) const RESIZE_INODE: u32 = 0x10;
     pub(in super::super) const DIR_INDEX: u32 = 0x20;
+    pub(in super::super) const SPARSE_SUPER2: u32 = 0x200;
+    pub(in super::super) const ORPHAN_FILE: u32 = 0x1000;
 }
 
 /// Features without which a volume must not be mounted.
@@ -91,8 +97,10 @@ pub(super) mod ro_compat {
     pub(in super::super) const SPARSE_SUPER: u32 = 0x1;
     pub(in super::super) const LARGE_FILE: u32 = 0x2;
     pub(in super::super) const HUGE_FILE: u32 = 0x8;
+    pub(in super::super) const GROUP_CHECKSUM: u32 = 0x10;
     pub(in super::super) const DIRECTORY_LINKS: u32 = 0x20;
     pub(in super::super) const EXTRA_ISIZE: u32 = 0x40;
+    pub(in super::super) const CLUSTERS: u32 = 0x200;
     pub(in super::super) const METADATA_CHECKSUM: u32 = 0x400;
 }
 
@@ -110,10 +118,16 @@ pub(super) mod descriptor {
     pub(in super::super) const UNUSED_INODES: usize = 0x1C;
     pub(in super::super) const CHECKSUM: usize = 0x1E;
     pub(in super::super) const LEN: usize = 0x20;
+    pub(in super::super) const BLOCK_BITMAP_HIGH: usize = 0x20;
+    pub(in super::super) const INODE_BITMAP_HIGH: usize = 0x24;
     pub(in super::super) const INODE_TABLE_HIGH: usize = 0x28;
     pub(in super::super) const BLOCK_BITMAP_CHECKSUM_HIGH: usize = 0x38;
     pub(in super::super) const INODE_BITMAP_CHECKSUM_HIGH: usize = 0x3A;
     pub(in super::super) const LEN_64: usize = 0x40;
+    /// The inode bitmap was never written: no inode is in use.
+    pub(in super::super) const INODES_UNWRITTEN: u16 = 0x1;
+    /// The block bitmap was never written: only tables are in use.
+    pub(in super::super) const BLOCKS_UNWRITTEN: u16 = 0x2;
     /// The inode table's unused part is zeros.
     pub(in super::super) const TABLE_ZEROED: u16 = 0x4;
 }

@@ -14,16 +14,14 @@
 //! file or straight into a compressor. The price: files of one directory need not be neighbours.
 //!
 //! ```
-//! use bootwright_image::{Blob, FileTree, Metadata, Silent, deliver};
+//! use bootwright_image::{Blob, FileTree, Metadata, Silent};
 //! use bootwright_partitions::ext::{Holes, Options, Plan, Variant};
 //!
 //! let mut tree = FileTree::new(Metadata::directory(0o755));
 //! tree.add_file(tree.root(), b"grubenv", Metadata::file(0o644), Blob::from("# GRUB"))?;
 //! let holes = Holes::new();
 //! let plan = Plan::new(&tree, &Options::new(Variant::Ext2), &holes)?;
-//! let mut writer = plan.writer(Vec::new(), &Silent)?;
-//! deliver(&tree, &(), plan.wanted(), &mut writer, &Silent)?;
-//! let volume = writer.finish()?;
+//! let volume = plan.emit(&(), Vec::new(), &Silent)?;
 //! assert_eq!(volume.len() as u64, plan.len());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -55,4 +53,4 @@ pub use emit::Writer;
 pub use error::{EmitError, PlanError};
 pub use options::{Holes, Options, Variant};
 pub use plan::Plan;
-pub use read::{Contents, ReadError, Volume, dump};
+pub use read::{Contents, Finding, ReadError, Volume, dump};

@@ -50,8 +50,7 @@ pub struct Summary {
     pub compressed: u64,
 }
 
-/// Compresses what is written to it; see the [module](self). Without [`finish`](Self::finish) the
-/// output is not complete.
+/// Compresses what is written to it. Without [`finish`](Self::finish) the output is not complete.
 pub struct Gzip<W> {
     output: W,
     pool: Pool<Job, Done>,

@@ -46,7 +46,7 @@ impl<R: Read + Seek> Volume<R> {
                 continue;
             }
             let block = u64::from(u32_at(entry, 4)) | u64::from(u16_at(entry, 8)) << 32;
-            self.claim(inode.number, 1)?;
+            self.claim(inode.number, block, 1)?;
             let below = self.read_block(block)?;
             check_node(inode, &below)?;
             self.read_extents(inode, &below, depth - 1, found)?;
@@ -66,7 +66,7 @@ impl<R: Read + Seek> Volume<R> {
         let written = len <= extent::BLOCKS_MAX;
         let len = if written { len } else { len - extent::BLOCKS_MAX };
         let physical = u64::from(u32_at(entry, 8)) | u64::from(u16_at(entry, 6)) << 32;
-        self.claim(inode.number, len)?;
+        self.claim(inode.number, physical, len)?;
         if len == 0 || physical.checked_add(len).is_none_or(|end| end > self.superblock.blocks) {
             return Err(inode.corrupt("an extent lies beyond the volume"));
         }
@@ -107,7 +107,7 @@ impl<R: Read + Seek> Volume<R> {
         span: u64,
         found: &mut Vec<Extent>,
     ) -> Result<(), ReadError> {
-        self.claim(inode.number, 1)?;
+        self.claim(inode.number, map, 1)?;
         let block = self.read_block(map)?;
         let below = span / (self.superblock.block_size / 4);
         let mut from = range.start;
@@ -136,7 +136,7 @@ impl<R: Read + Seek> Volume<R> {
         if physical == 0 {
             return Ok(());
         }
-        self.claim(inode.number, 1)?;
+        self.claim(inode.number, physical, 1)?;
         if physical >= self.superblock.blocks {
             return Err(inode.corrupt("a block lies beyond the volume"));
         }

@@ -49,7 +49,8 @@ pub fn dump<R: Read + Seek>(volume: &mut Volume<R>) -> Result<String, ReadError>
     }
     let _ = writeln!(text, "label: {:?}", volume.label());
     let _ = writeln!(text, "uuid: {}", hex(&volume.uuid()));
-    let _ = writeln!(text, "inode tables: {:?}", volume.inode_tables);
+    let tables: Vec<u64> = volume.tables.iter().map(|tables| tables.inode_table).collect();
+    let _ = writeln!(text, "inode tables: {tables:?}");
     for reserved in [number::RESIZE, number::JOURNAL] {
         let inode = volume.read_inode(reserved)?;
         if inode.links() > 0 {

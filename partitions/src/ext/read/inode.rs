@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use bootwright_image::{Device, Timestamp};
 
 use super::super::checksum::{crc32c, inode_seed};
-use super::super::format::inode as field;
+use super::super::format::{inode as field, kind};
 use super::{ReadError, Volume};
 use crate::bytes::{u16_at, u32_at};
 
@@ -25,8 +25,8 @@ impl<R: Read + Seek> Volume<R> {
         let index = number.checked_sub(1).filter(|_| number <= superblock.inodes);
         let index = index.ok_or(ReadError::Inode { inode: number, problem })?;
         let group = index / superblock.inodes_per_group;
-        let table = usize::try_from(group).ok().and_then(|group| self.inode_tables.get(group));
-        let table = *table.ok_or(ReadError::Inode { inode: number, problem })?;
+        let tables = usize::try_from(group).ok().and_then(|group| self.tables.get(group));
+        let table = tables.ok_or(ReadError::Inode { inode: number, problem })?.inode_table;
         let within = u64::from(index % superblock.inodes_per_group) * superblock.inode_size as u64;
         let mut bytes = vec![0; superblock.inode_size];
         let block = table.saturating_add(within / superblock.block_size);
@@ -76,6 +76,21 @@ impl Inode {
     /// Kind and permissions.
     pub(super) fn mode(&self) -> u16 {
         u16_at(&self.bytes, field::MODE)
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.mode() & 0xF000 == kind::DIRECTORY
+    }
+
+    /// Whether its blocks are told by a map.
+    pub(super) fn has_map(&self) -> bool {
+        let is_long = self.len() >= field::BLOCK_LEN as u64;
+        match self.mode() & 0xF000 {
+            _ if self.flags() & field::INLINE_DATA != 0 => false,
+            kind::FILE | kind::DIRECTORY => true,
+            kind::SYMLINK => is_long,
+            _ => false,
+        }
     }
 
     pub(super) fn uid(&self) -> u32 {

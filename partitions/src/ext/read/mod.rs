@@ -1,6 +1,7 @@
 //! Reads volumes: those of the writer, and those that others made and used.
 
 mod blocks;
+mod check;
 mod contents;
 mod directory;
 mod dump;
@@ -14,8 +15,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use bootwright_image::Xattrs;
 
 use super::checksum::crc32c;
-use super::format::{SUPERBLOCK_LEN, SUPERBLOCK_OFFSET, descriptor, incompat, superblock as field};
+use super::format::{
+    SUPERBLOCK_LEN, SUPERBLOCK_OFFSET, descriptor, incompat, ro_compat, superblock as field,
+};
 use crate::bytes::{u16_at, u32_at};
+use check::Claims;
+pub use check::Finding;
 pub use contents::Contents;
 pub use dump::dump;
 use superblock::Superblock;
@@ -71,12 +76,23 @@ pub struct Volume<R> {
     reader: R,
     offset: u64,
     superblock: Superblock,
-    /// Where the groups' inode tables stand.
-    inode_tables: Vec<u64>,
+    /// Where the groups' tables stand.
+    tables: Vec<Tables>,
     /// Blocks that inodes may still claim: together they cannot have more than there are.
     budget: u64,
+    /// Which blocks are claimed, while somebody wants to know.
+    claims: Option<Claims>,
     /// The block of attributes read last.
     last_xattrs: Option<(u64, Xattrs)>,
+}
+
+/// Where a group's tables stand, and what the group says of them.
+#[derive(Clone, Copy, Debug)]
+struct Tables {
+    block_bitmap: u64,
+    inode_bitmap: u64,
+    inode_table: u64,
+    flags: u16,
 }
 
 impl<R: Read + Seek> Volume<R> {
@@ -96,8 +112,9 @@ impl<R: Read + Seek> Volume<R> {
             reader,
             offset,
             superblock,
-            inode_tables: Vec::new(),
+            tables: Vec::new(),
             budget,
+            claims: None,
             last_xattrs: None,
         };
         volume.read_descriptors()?;
@@ -152,12 +169,20 @@ impl<R: Read + Seek> Volume<R> {
                 return Err(ReadError::Checksum { what: "group descriptor", number: group });
             }
         }
-        let low = u32_at(bytes, descriptor::INODE_TABLE);
-        let high = match bytes.len() {
-            descriptor::LEN_64.. => u32_at(bytes, descriptor::INODE_TABLE_HIGH),
-            _ => 0,
+        let number = |low, high| {
+            let wide = bytes.len() >= descriptor::LEN_64;
+            let high = if wide { u32_at(bytes, high) } else { 0 };
+            u64::from(u32_at(bytes, low)) | u64::from(high) << 32
         };
-        self.inode_tables.push(u64::from(low) | u64::from(high) << 32);
+        // Without checksums of descriptors the flags have no meaning.
+        let checked = ro_compat::METADATA_CHECKSUM | ro_compat::GROUP_CHECKSUM;
+        let flags = u16_at(bytes, descriptor::FLAGS);
+        self.tables.push(Tables {
+            block_bitmap: number(descriptor::BLOCK_BITMAP, descriptor::BLOCK_BITMAP_HIGH),
+            inode_bitmap: number(descriptor::INODE_BITMAP, descriptor::INODE_BITMAP_HIGH),
+            inode_table: number(descriptor::INODE_TABLE, descriptor::INODE_TABLE_HIGH),
+            flags: if self.superblock.has_ro_compat(checked) { flags } else { 0 },
+        });
         Ok(())
     }
 
@@ -183,9 +208,12 @@ impl<R: Read + Seek> Volume<R> {
     }
 
     /// Counts blocks that an inode claims.
-    fn claim(&mut self, inode: u32, blocks: u64) -> Result<(), ReadError> {
+    fn claim(&mut self, inode: u32, start: u64, len: u64) -> Result<(), ReadError> {
         let problem = "claims more blocks than the volume has";
-        self.budget = self.budget.checked_sub(blocks).ok_or(ReadError::Inode { inode, problem })?;
+        self.budget = self.budget.checked_sub(len).ok_or(ReadError::Inode { inode, problem })?;
+        if let Some(claims) = &mut self.claims {
+            claims.add(start, len);
+        }
         Ok(())
     }
 }

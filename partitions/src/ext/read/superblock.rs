@@ -2,7 +2,8 @@
 
 use super::super::checksum::{crc32c, volume_seed};
 use super::super::format::{
-    DYNAMIC_REVISION, SUPERBLOCK_LEN, descriptor, incompat, inode, ro_compat, superblock as field,
+    DYNAMIC_REVISION, SUPERBLOCK_LEN, compat, descriptor, incompat, inode, ro_compat,
+    superblock as field,
 };
 use super::{ReadError, check_features, check_magic};
 use crate::bytes::{u16_at, u32_at};
@@ -131,14 +132,55 @@ impl Superblock {
             return self.first_block + SUPERBLOCK_LEN as u64 / 1024 + index;
         }
         let group = index * per_block;
-        let sparse = self.has_ro_compat(ro_compat::SPARSE_SUPER);
         let start = self.first_block.saturating_add(group.saturating_mul(self.blocks_per_group));
-        start.saturating_add(u64::from(!sparse || has_copy(group)))
+        start.saturating_add(u64::from(self.has_copy(group)))
+    }
+
+    /// Blocks of descriptors, and those reserved for more, in a group that begins at `start`:
+    /// their first and their number.
+    pub(super) fn descriptors_in(
+        &self,
+        group: u64,
+        start: u64,
+        per_block: u64,
+    ) -> impl Iterator<Item = (u64, u64)> {
+        let all = self.groups.div_ceil(per_block);
+        let reserved = u64::from(u16_at(&self.bytes, field::RESERVED_DESCRIPTORS));
+        let copied = all.min(self.first_meta_block) + reserved;
+        let copied = self.has_copy(group).then_some((start + 1, copied));
+        // Each block of the others is in the first two and the last of the groups it describes.
+        let is_meta = group / per_block >= self.first_meta_block;
+        let place = group % per_block;
+        let is_holder = place <= 1 || place == per_block - 1;
+        let own = (is_meta && is_holder).then(|| (start + u64::from(self.has_copy(group)), 1));
+        copied.filter(|_| !is_meta).into_iter().chain(own)
+    }
+
+    /// Whether a group begins with a copy of the superblock.
+    pub(super) fn has_copy(&self, group: u64) -> bool {
+        if self.has_compat(compat::SPARSE_SUPER2) {
+            let listed = [field::COPIES, field::COPIES + 4].map(|at| u32_at(&self.bytes, at));
+            return group == 0 || listed.map(u64::from).contains(&group);
+        }
+        !self.has_ro_compat(ro_compat::SPARSE_SUPER) || is_sparse_copy(group)
+    }
+
+    pub(super) fn has_compat(&self, feature: u32) -> bool {
+        u32_at(&self.bytes, field::COMPAT) & feature != 0
+    }
+
+    /// Blocks that are said to be free.
+    pub(super) fn free_blocks(&self) -> u64 {
+        let high = match self.descriptor_len {
+            descriptor::LEN => 0,
+            _ => u32_at(&self.bytes, field::FREE_BLOCKS_HIGH),
+        };
+        u64::from(u32_at(&self.bytes, field::FREE_BLOCKS)) | u64::from(high) << 32
     }
 }
 
 /// Groups with a copy of the superblock when copies are sparse.
-fn has_copy(group: u64) -> bool {
+fn is_sparse_copy(group: u64) -> bool {
     let is_power_of = |base: u64| {
         std::iter::successors(Some(base), |power| power.checked_mul(base))
             .take_while(|power| *power <= group)

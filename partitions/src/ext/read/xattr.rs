@@ -33,6 +33,9 @@ impl<R: Read + Seek> Volume<R> {
             return Ok(xattrs.clone());
         }
         let block = self.read_block(number)?;
+        if let Some(claims) = &mut self.claims {
+            claims.share(number);
+        }
         if u32_at(&block, 0) != MAGIC || u32_at(&block, 8) != 1 {
             return Err(inode.corrupt("its extended attributes are none"));
         }

@@ -194,8 +194,9 @@ fn volumes_of_mke2fs_are_read() {
         }
         let mut bytes = Vec::new();
         File::open(&image).unwrap().read_to_end(&mut bytes).unwrap();
-        let volume = Volume::open(Cursor::new(&bytes), 0).unwrap();
-        let (tree, contents) = volume.into_tree(0).unwrap();
+        let volume = || Volume::open(Cursor::new(&bytes), 0).unwrap();
+        assert_eq!(volume().check().unwrap(), [], "{features}");
+        let (tree, contents) = volume().into_tree(0).unwrap();
         let seen = look(&tree, &contents);
         assert_eq!(seen.len(), 308, "{features}");
         assert!(seen["large"].content == Some(pattern(3_000_000, 9)));
