@@ -149,3 +149,45 @@ proptest! {
         fuzzing::ext_read(&image);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Planning needs no contents, so it is tried with sizes that nobody would write in a test.
+    #[test]
+    fn automatic_sizes_are_tight_and_hold_as_exact_ones(
+        lens in proptest::collection::vec(
+            prop_oneof![0..100_000_u64, 0..3_000_000_000_u64, (500_u64 << 20)..(530 << 20)], 0..6),
+        small in 0..3000_u64,
+        headroom in prop_oneof![Just(0_u64), 0..600_000_000_u64],
+        ext4 in any::<bool>(),
+        block_size in prop_oneof![Just(None), Just(Some(1024)), Just(Some(4096))],
+    ) {
+        let mut tree = FileTree::new(metadata(0o755));
+        let root = tree.root();
+        let all = lens.iter().copied().chain((0..small).map(|n| n % 3));
+        for (n, len) in all.enumerate() {
+            let name = format!("{n}");
+            tree.add_file(root, name.as_bytes(), metadata(0o644), Blob::deferred(len)).unwrap();
+        }
+        let variant = if ext4 { Variant::Ext4 } else { Variant::Ext2 };
+        let options = Options { block_size, size: Size::Auto { headroom }, ..options(variant) };
+        let holes = Holes::new();
+        let plan = Plan::new(&tree, &options, &holes).unwrap();
+        let block_size = plan.block_size();
+        let free = plan.free_blocks() * block_size;
+        prop_assert!(free >= headroom);
+        // At most what a group's tables, or the step to one more group, bring.
+        let slack = (plan.len() / 50).max(40 << 20);
+        prop_assert!(free <= headroom + slack, "{free} free of {} for {headroom}", plan.len());
+        let exactly = |len| {
+            let block_size = Some(u32::try_from(block_size).unwrap());
+            let options = Options { size: Size::Exact(len), block_size, ..options.clone() };
+            Plan::new(&tree, &options, &holes)
+        };
+        prop_assert_eq!(exactly(plan.len()).unwrap().to_string(), plan.to_string());
+        if let Ok(smaller) = exactly(plan.len() - block_size) {
+            prop_assert!(smaller.free_blocks() * block_size <= headroom + slack);
+        }
+    }
+}
