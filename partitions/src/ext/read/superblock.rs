@@ -45,8 +45,7 @@ impl Superblock {
         let block_size = 1024_u64 << log;
         let bits = u32::try_from(8 * block_size).unwrap_or(u32::MAX);
         let wide = incompat & incompat::BIT64 != 0;
-        let high = if wide { u32_at(bytes, field::BLOCKS_HIGH) } else { 0 };
-        let blocks = u64::from(u32_at(bytes, field::BLOCKS)) | u64::from(high) << 32;
+        let blocks = blocks(bytes, wide);
         if blocks.checked_mul(block_size).is_none_or(|needed| needed > len) {
             return Err(ReadError::Superblock { what: "number of blocks", value: blocks });
         }
@@ -59,23 +58,8 @@ impl Superblock {
         let blocks_per_group = u64::from(within("blocks per group", blocks_per_group, 8, most)?);
         let inodes_per_group =
             within("inodes per group", u32_at(bytes, field::INODES_PER_GROUP), 1, bits)?;
-        let inode_size = match u16_at(bytes, field::INODE_SIZE) {
-            size if dynamic && size.is_power_of_two() && u64::from(size) <= block_size => {
-                usize::from(size)
-            }
-            size if dynamic => {
-                return Err(ReadError::Superblock { what: "inode size", value: size.into() });
-            }
-            _ => inode::LEN_OLD,
-        };
-        within("inode size", u32::try_from(inode_size).unwrap_or(0), 128, bits / 8)?;
-        let descriptor_len = match u16_at(bytes, field::DESCRIPTOR_LEN) {
-            _ if !wide => descriptor::LEN,
-            len @ (64 | 128 | 256 | 512 | 1024) => usize::from(len),
-            len => {
-                return Err(ReadError::Superblock { what: "descriptor size", value: len.into() });
-            }
-        };
+        let inode_size = if dynamic { inode_size(bytes, block_size)? } else { inode::LEN_OLD };
+        let descriptor_len = descriptor_len(bytes, wide)?;
         let meta = incompat & incompat::META_BG != 0;
         let mut superblock = Self {
             bytes: bytes.to_vec(),
@@ -176,6 +160,26 @@ impl Superblock {
             _ => u32_at(&self.bytes, field::FREE_BLOCKS_HIGH),
         };
         u64::from(u32_at(&self.bytes, field::FREE_BLOCKS)) | u64::from(high) << 32
+    }
+}
+
+fn blocks(bytes: &[u8], wide: bool) -> u64 {
+    let high = if wide { u32_at(bytes, field::BLOCKS_HIGH) } else { 0 };
+    u64::from(u32_at(bytes, field::BLOCKS)) | u64::from(high) << 32
+}
+
+fn inode_size(bytes: &[u8], block_size: u64) -> Result<usize, ReadError> {
+    match u16_at(bytes, field::INODE_SIZE) {
+        size @ 128.. if size.is_power_of_two() && u64::from(size) <= block_size => Ok(size.into()),
+        size => Err(ReadError::Superblock { what: "inode size", value: size.into() }),
+    }
+}
+
+fn descriptor_len(bytes: &[u8], wide: bool) -> Result<usize, ReadError> {
+    match u16_at(bytes, field::DESCRIPTOR_LEN) {
+        _ if !wide => Ok(descriptor::LEN),
+        len @ (64 | 128 | 256 | 512 | 1024) => Ok(len.into()),
+        len => Err(ReadError::Superblock { what: "descriptor size", value: len.into() }),
     }
 }
 
