@@ -154,6 +154,9 @@ impl<'a> Plan<'a> {
     /// Where the content of a regular file lies: for each run of bytes its place in the content,
     /// its place in the volume and its length. What is in none of them is a hole. The last run may
     /// reach beyond the content to the end of a block.
+    ///
+    /// # Panics
+    /// If `inode` has no name in the plan's tree.
     #[must_use]
     pub fn extents_of(&self, inode: InodeId) -> Vec<(u64, u64, u64)> {
         let block_size = self.block_size();
