@@ -20,7 +20,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -36,6 +36,8 @@ pub const TARGETS: [Target; 16] = [
     target("partitions_gpt", bootwright_partitions::fuzzing::gpt_read, seeds::disks),
     target("partitions_mbr", bootwright_partitions::fuzzing::mbr_read, seeds::disks),
     target("partitions_fat", bootwright_partitions::fuzzing::fat_read, seeds::fats),
+    target("partitions_ext", bootwright_partitions::fuzzing::ext_read, seeds::exts),
+    target("partitions_gzip", bootwright_partitions::fuzzing::gzip_pieces, seeds::fats),
     target("uki_pe", bootwright_uki::fuzzing::pe, seeds::executables),
     target("uki_extend", bootwright_uki::fuzzing::extend, seeds::executables),
     target("uki_authenticode", bootwright_uki::fuzzing::authenticode, trust::signed_executables),

@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 
 use bootwright_boot::PartitionTable;
 use bootwright_boot::iso9660::{self, BiosBoot, Boot, EfiBoot, Hybrid};
-use bootwright_image::{Blob, FileTree, Kind, Metadata, Silent, Timestamp};
+use bootwright_image::{
+    Blob, Device, FileTree, InodeId, Kind, Metadata, Silent, Timestamp, deliver,
+};
 use bootwright_oci::fuzzing::LAYER_END;
-use bootwright_partitions::{Guid, SectorSize, fat, gpt};
+use bootwright_partitions::{Guid, SectorSize, ext, fat, gpt};
 use bootwright_squashfs::{Compression, Options};
 use tar::{EntryType, Header};
 
@@ -94,6 +96,49 @@ pub(crate) fn fats() -> Vec<Vec<u8>> {
     let mut image = Vec::new();
     fat::Plan::new(&tree(), &options).expect(EXPECT).emit(&mut image).expect(EXPECT);
     vec![image]
+}
+
+/// ext2 with a block map and a hash tree, ext4 with an extent tree, both with attributes.
+pub(crate) fn exts() -> Vec<Vec<u8>> {
+    let mut tree = with_links();
+    let root = tree.root();
+    let mut owned = metadata(0o644);
+    owned.xattrs.insert(b"user.note", b"hello");
+    owned.xattrs.insert(b"user.large", &[7; 200]);
+    let long = tree.add_file(root, b"long", owned, vec![b'x'; 40_000].into()).expect(EXPECT);
+    tree.add_link(root, b"hard", long).expect(EXPECT);
+    let target = Kind::Symlink(vec![b't'; 100].into());
+    tree.add(root, b"slow", metadata(0o777), target).expect(EXPECT);
+    let device = Kind::BlockDevice(Device { major: 259, minor: 70_000 });
+    tree.add(root, b"device", metadata(0o600), device).expect(EXPECT);
+    for n in 0..40 {
+        let name = format!("one of many names, number {n}");
+        tree.add_link(root, name.as_bytes(), long).expect(EXPECT);
+    }
+    [ext::Variant::Ext2, ext::Variant::Ext4].map(|variant| ext_of(&tree, variant, long)).into()
+}
+
+fn ext_of(tree: &FileTree, variant: ext::Variant, sparse: InodeId) -> Vec<u8> {
+    // Enough holes for a tree of extents that does not fit in the inode.
+    let ranges = (0..19).map(|n| n * 2048 + 1024..n * 2048 + 2048).collect();
+    let mut tree = tree.clone();
+    let mut content = vec![b'x'; 40_000];
+    for hole in content.chunks_mut(2048) {
+        let from = hole.len().min(1024);
+        hole[from..].fill(0);
+    }
+    tree.set_content(sparse, content.into()).expect(EXPECT);
+    let holes = ext::Holes::from([(sparse, ranges)]);
+    let options = ext::Options {
+        time: TIME,
+        label: "SEED".into(),
+        inode_ratio: Some(65536),
+        ..ext::Options::new(variant)
+    };
+    let plan = ext::Plan::new(&tree, &options, &holes).expect(EXPECT);
+    let mut writer = plan.writer(Vec::new(), &Silent).expect(EXPECT);
+    deliver(&tree, &(), plan.wanted(), &mut writer, &Silent).expect(EXPECT);
+    writer.finish().expect(EXPECT)
 }
 
 pub(crate) fn disks() -> Vec<Vec<u8>> {

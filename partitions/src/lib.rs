@@ -1,14 +1,18 @@
-//! Partition tables and file systems of disks: GPT, MBR, FAT.
+//! Disks: partition tables, file systems, compressed images: GPT, MBR, FAT, ext2, ext4, gzip.
 //!
 //! ```text
-//!  LBA 0   protective MBR        mbr::Mbr
-//!  LBA 1   primary GPT header  ┐
-//!  LBA 2…  partition entries   ┘ gpt::Plan::primary
-//!          EFI system partition  fat::Plan
-//!          other partitions
-//!          partition entries   ┐
-//!  last    backup GPT header   ┘ gpt::Plan::backup
+//!  LBA 0   protective MBR        mbr::Mbr         ┐
+//!  LBA 1   primary GPT header  ┐                  │
+//!  LBA 2…  partition entries   ┘ gpt::Plan        │
+//!          EFI system partition  fat::Plan        │ disk::Plan ──▶ SparseFile ──▶ NAME.raw
+//!          Linux partitions      ext::Plan        │            └─▶ gzip::Gzip ──▶ NAME.raw.gz
+//!          partition entries   ┐                  │
+//!  last    backup GPT header   ┘ gpt::Plan        ┘
 //! ```
+//!
+//! Everything here is planned first, from trees and options alone, and then written front to back
+//! into a [`SparseWrite`]. So one writer does for a file, for a partition, for a file within an
+//! outer volume and for a compressor, and a disk is never held or spooled.
 //!
 //! The tables are pure encoders: values in, bytes out; where the bytes go is the caller's
 //! business, so that a table can stand in a disk image and in an ISO's system area alike.
@@ -28,9 +32,14 @@
 mod bytes;
 mod guid;
 mod sector;
+mod size;
+mod sparse;
 
+pub mod disk;
+pub mod ext;
 pub mod fat;
 pub mod gpt;
+pub mod gzip;
 pub mod mbr;
 
 #[doc(hidden)]
@@ -38,3 +47,5 @@ pub mod fuzzing;
 
 pub use guid::{Guid, GuidParseError};
 pub use sector::SectorSize;
+pub use size::Size;
+pub use sparse::{ContentWriter, Dense, SparseFile, SparseWrite};

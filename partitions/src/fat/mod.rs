@@ -32,6 +32,7 @@ use bootwright_image::Timestamp;
 
 use crate::SectorSize;
 
+pub use crate::Size;
 pub use dump::dump;
 pub use emit::EmitError;
 pub use format::FatType;
@@ -84,16 +85,4 @@ impl Default for Options {
             oem_name: *b"MSWIN4.1",
         }
     }
-}
-
-/// How large a volume is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// As small as the contents allow.
-    Auto {
-        /// Bytes to leave free.
-        headroom: u64,
-    },
-    /// This many bytes, whole sectors.
-    Exact(u64),
 }

@@ -3,7 +3,7 @@
 /// Bytes of a header that its CRC covers; the rest of the sector is zero.
 pub(super) const HEADER_LEN: usize = 92;
 /// Bytes of a partition entry.
-pub(super) const ENTRY_LEN: usize = 128;
+pub const ENTRY_LEN: usize = 128;
 /// UTF-16 units that a partition's name has room for.
 pub const NAME_MAX: usize = 36;
 /// Where the header of the primary table is.
