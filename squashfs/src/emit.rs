@@ -354,7 +354,8 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
         }
         let alone = len == block.len() as u64;
         match self.options.fragments {
-            Fragments::Always => {
+            Fragments::SmallFiles if !alone => self.blocks.block(content, block),
+            Fragments::SmallFiles | Fragments::Always => {
                 let (digest, _) = blob_digest(self.plan.tree, inode);
                 self.blocks.tail(content, block, alone, digest)
             }

@@ -111,8 +111,8 @@ fn identity(
     observer: &dyn Observer,
 ) -> Result<Option<Identity>, WriteError> {
     let Some(blob) = tree.inode(inode).as_file() else { return Ok(None) };
-    let compared_later = options.fragments == Fragments::Always
-        && blob.len() < u64::from(options.block_size.bytes());
+    let compared_later =
+        options.fragments != Fragments::Never && blob.len() < u64::from(options.block_size.bytes());
     match blob.origin() {
         _ if blob.digest().is_some() => Ok(blob.digest().map(Identity::Digest)),
         Origin::Stream(key) => Ok(Some(Identity::Stream(*key))),

@@ -25,7 +25,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// gzip, 1 MiB blocks, `jobs` threads, at most 256 MiB of blocks, time 0, exportable, ends of
+    /// gzip, 1 MiB blocks, `jobs` threads, at most 256 MiB of blocks, time 0, exportable, small
     /// files packed.
     #[must_use]
     pub fn new(jobs: NonZeroUsize) -> Self {
@@ -44,8 +44,12 @@ impl Options {
 /// What happens to the last part of a file when it does not fill a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fragments {
-    /// The ends of all files, and files smaller than a block, are packed together.
+    /// Files smaller than a block are packed together; the end of a larger one is a short block of
+    /// its own. Measured smaller than packing all ends, by 0.01 to 0.03 %, and read with one block
+    /// less.
     #[default]
+    SmallFiles,
+    /// The ends of larger files are packed, too.
     Always,
     /// Each is a short block of its own. Larger images, slightly quicker reads.
     Never,
@@ -101,8 +105,10 @@ impl Bcj {
 impl Compression {
     /// On Debian's files a little smaller than what zlib's level 9 makes, in a tenth of its time.
     const GZIP_DEFAULT: u8 = 6;
-    /// Half a percent larger than 15 in a third of its time.
-    const ZSTD_DEFAULT: u8 = 12;
+    /// On Debian's files 0.8 % larger than 15 in a quarter of its time: 11 s of processor time for
+    /// 828 MiB. 9 takes 12 s for 0.02 % less, 12 takes 18 s for 0.5 % less.
+    const ZSTD_DEFAULT: u8 = 8;
+    /// The first level with the thorough search: 5 takes a tenth less time for 0.4 % more.
     const XZ_DEFAULT: u8 = 6;
 
     /// The compressor's name and the range of its levels.
@@ -288,7 +294,7 @@ mod tests {
         for (text, shown) in [
             ("gzip", "gzip:6"),
             ("gzip:12", "gzip:12"),
-            ("zstd", "zstd:12"),
+            ("zstd", "zstd:8"),
             ("zstd:1", "zstd:1"),
             ("xz", "xz:6"),
             ("xz:0:x86", "xz:0:x86"),

@@ -57,6 +57,7 @@ impl<'t> Plan<'t> {
         if ids.len() > usize::from(u16::MAX) {
             return Err(WriteError::Ids { count: ids.len() });
         }
+        sort_by_first_names(tree, &mut survey.files);
         let contents = Contents::group(tree, &survey.files, options, observer)?;
         Ok(Self {
             tree,
@@ -205,6 +206,16 @@ impl Survey<'_> {
         }
         Ok(())
     }
+}
+
+/// Puts files in the order of a walk through the tree, in which neighbours have most in common.
+fn sort_by_first_names(tree: &FileTree, files: &mut [(u64, InodeId)]) {
+    let mut first = vec![u32::MAX; tree.capacity()];
+    for (rank, walked) in (0..).zip(tree.walk()) {
+        let known = &mut first[walked.id.index()];
+        *known = (*known).min(rank);
+    }
+    files.sort_by_key(|(_, id)| first[id.index()]);
 }
 
 fn check_xattrs(xattrs: &Xattrs, path: &[u8]) -> Result<(), WriteError> {

@@ -5,7 +5,7 @@ use bootwright_image::{
     Streams, Wanted, Xattrs,
 };
 use bootwright_squashfs::read::{self, Image};
-use bootwright_squashfs::{BlockSize, Fragments, WriteError, write};
+use bootwright_squashfs::{BlockSize, Fragments, Options, WriteError, write};
 use std::io::Cursor;
 
 use crate::foreign::{assert_backhand, assert_listing};
@@ -195,7 +195,7 @@ fn files_around_the_bounds_of_blocks() {
                     .unwrap();
             }
         }
-        for fragments in [Fragments::Always, Fragments::Never] {
+        for fragments in [Fragments::Always, Fragments::SmallFiles, Fragments::Never] {
             let mut options = options();
             options.block_size = BlockSize::new(block_size as u64).unwrap();
             options.fragments = fragments;
@@ -357,7 +357,8 @@ fn equal_files_and_equal_ends_are_stored_once() {
         let blob = Blob::from(small.clone());
         tree.add_file(tree.root(), name.as_bytes(), Metadata::file(0o644), blob).unwrap();
     }
-    let (bytes, summary) = image(&tree, &options());
+    let options = Options { fragments: Fragments::Always, ..options() };
+    let (bytes, summary) = image(&tree, &options);
     assert_same(&tree, &bytes);
     assert_eq!(summary.uncompressed, 20_000 + 16_384 + 100);
     // b like a; d like the end of a; f and g like e.

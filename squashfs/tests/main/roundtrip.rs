@@ -141,7 +141,8 @@ fn build(root: Metadata, specs: Vec<Spec>) -> FileTree {
 fn any_options() -> impl Strategy<Value = Options> {
     let compression =
         prop::sample::select(vec!["gzip:1", "zstd:1", "xz:0:x86", "lz4", "lz4:3", "none"]);
-    let fragments = prop::sample::select(vec![Fragments::Always, Fragments::Never]);
+    let fragments =
+        prop::sample::select(vec![Fragments::SmallFiles, Fragments::Always, Fragments::Never]);
     let block_size = prop_oneof![4 => Just(4096_u64), 1 => Just(1 << 16), 1 => Just(1 << 20)];
     (compression, fragments, block_size, any::<bool>(), any::<u32>()).prop_map(
         |(compression, fragments, block_size, export, time)| {
