@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Iso,
+    Pe,
     Squashfs,
 }
 
@@ -23,6 +24,9 @@ pub(crate) fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
     };
     if at(0, b"hsqs")? {
         return Ok(Some(Format::Squashfs));
+    }
+    if at(0, b"MZ")? {
+        return Ok(Some(Format::Pe));
     }
     // The identifier of the first volume descriptor, in block 16.
     Ok(at(16 * 2048 + 1, b"CD001")?.then_some(Format::Iso))

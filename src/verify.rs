@@ -8,6 +8,7 @@ use bootwright_boot::iso9660::read::{self as iso, Image as Iso};
 use bootwright_image::Observer;
 use bootwright_partitions::fat;
 use bootwright_squashfs::read::{Image as Squashfs, ReadError};
+use bootwright_uki::authenticode::{self, AuthenticodeError};
 
 use crate::identify::{Format, identify};
 use crate::recipe::{RecipeError, checksum};
@@ -60,12 +61,15 @@ pub enum VerifyError {
         /// What it says.
         expected: String,
     },
+    /// A PE image or its signatures.
+    #[error("the PE image is not sound")]
+    Signature(#[source] AuthenticodeError),
     /// The checksum could not be computed.
     #[error("cannot compute the checksum")]
     Sum(#[source] RecipeError),
 }
 
-/// Checks an ISO or a squashfs and what is in it; returns what was checked, in words.
+/// Checks an ISO, a squashfs or a PE image and what is in it; returns what was checked, in words.
 ///
 /// # Errors
 /// [`VerifyError`]: the first thing found wrong.
@@ -76,6 +80,7 @@ pub fn file(path: &Path, observer: &dyn Observer) -> Result<Vec<String>, VerifyE
     match identify(&mut file).map_err(read)? {
         Some(Format::Iso) => check_iso(&file, &read, observer, &mut checks)?,
         Some(Format::Squashfs) => check_squashfs(&file, 0, observer, &mut checks)?,
+        Some(Format::Pe) => check_pe(&file, &read, &mut checks)?,
         None => return Err(VerifyError::Unknown { path: path.into() }),
     }
     let len = file.metadata().map_err(read)?.len();
@@ -107,7 +112,7 @@ fn check_iso(
         let entry = entries.iter().find(|entry| entry.path == path)?;
         entry.extents.first().map(|extent| extent.block * BLOCK)
     };
-    if let Some(start) = place(b"boot/uefi.img") {
+    if let Some(start) = place(b"boot/uefi.img").or_else(|| place(b"efiboot.img")) {
         let volume = fat::Volume::open(file, start).map_err(VerifyError::Fat)?;
         if let Some(finding) = volume.findings().first() {
             let problem = finding.to_string();
@@ -133,6 +138,27 @@ fn check_squashfs(
         "squashfs: {} inodes under {} names, {} bytes of contents",
         done.inodes, done.names, done.bytes
     ));
+    Ok(())
+}
+
+/// Checks that the signatures of a PE image are for just these bytes. Whom to trust is for the
+/// firmware to say.
+fn check_pe(
+    mut file: &File,
+    read: &dyn Fn(io::Error) -> VerifyError,
+    checks: &mut Vec<String>,
+) -> Result<(), VerifyError> {
+    let len = file.metadata().map_err(read)?.len();
+    let held = authenticode::signatures(&mut file, len).map_err(VerifyError::Signature)?;
+    if held.is_empty() {
+        checks.push("PE image: not signed".to_owned());
+        return Ok(());
+    }
+    let signers: Vec<_> = held.iter().map(|one| one.signed.signer().clone()).collect();
+    authenticode::verify(&mut file, len, &signers).map_err(VerifyError::Signature)?;
+    for signer in signers {
+        checks.push(format!("PE image: signed by {}", signer.subject()));
+    }
     Ok(())
 }
 

@@ -1,12 +1,11 @@
 //! The writer: contents in, image out.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use bootwright_image::{
     Blob, BoxError, ContentSink, Digest, FileTree, InodeId, Observer, Origin, Phase, Streams,
-    deliver, delivery_order,
+    deliver,
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,8 @@ use crate::error::{WriteError, boxed, path_of};
 use crate::format::{DEVICE_BLOCK, METADATA_STORED, PutFields, SUPERBLOCK_LEN, Superblock};
 use crate::options::{Fragments, Options};
 use crate::plan::Plan;
-use crate::reuse::{Donor, Index, Reuse};
+use crate::reuse::{Index, Reuse};
+use crate::supply::{Supply, blob_digest};
 use crate::tables;
 
 /// What was written.
@@ -63,13 +63,7 @@ pub struct Writer<'a, W: Write + Seek> {
     observer: &'a dyn Observer,
     blocks: Blocks<'a, W>,
     current: Option<Current>,
-    /// One for each content that has to be delivered, in the order of their first names.
-    wanted: Vec<InodeId>,
-    /// The contents that a donor supplies, the next one last, each with its place in the order
-    /// of delivery.
-    supplied: Vec<(u32, u32)>,
-    /// For each content its place in the order of delivery, when there is a donor.
-    ranks: Vec<u32>,
+    supply: Supply,
 }
 
 /// The content that is coming in.
@@ -120,15 +114,9 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             head.extend_from_slice(&record);
         }
         output.write_all(&head).map_err(WriteError::Output)?;
-        let (supplied, ranks) = supply(&plan, reuse.donor.as_deref());
-        let mut wanted = plan.contents.delivered.clone();
-        if !supplied.is_empty() {
-            let supplied: BTreeSet<u32> = supplied.iter().map(|(_, content)| *content).collect();
-            let mut contents = 0..;
-            wanted.retain(|_| contents.next().is_some_and(|content| !supplied.contains(&content)));
-        }
+        let supply = Supply::new(&plan, reuse.donor.as_deref());
         let blocks = Blocks::new(output, plan.contents.delivered.len(), &options, reuse, observer);
-        Ok(Self { plan, options, observer, blocks, current: None, wanted, supplied, ranks })
+        Ok(Self { plan, options, observer, blocks, current: None, supply })
     }
 
     /// The inodes whose contents are to be delivered, in the order of their first names: one for
@@ -136,7 +124,7 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
     /// supplies.
     #[must_use]
     pub fn wanted(&self) -> &[InodeId] {
-        &self.wanted
+        self.supply.wanted()
     }
 
     /// The inode that the content of `inode` is delivered as; `None` when that has none.
@@ -189,10 +177,7 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
 
     /// Puts in what the donor supplies of the contents that are delivered before `rank`.
     fn take_supplied(&mut self, rank: u32) -> Result<(), WriteError> {
-        while let Some((next, content)) = self.supplied.last().copied()
-            && next < rank
-        {
-            self.supplied.pop();
+        while let Some(content) = self.supply.next_before(rank) {
             let inode = self.plan.contents.delivered[content as usize];
             let (digest, len) = blob_digest(self.plan.tree, inode);
             if let Some(digest) = digest.filter(|_| self.blocks.files.begin(content)) {
@@ -277,8 +262,8 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             let path = path_of(tree, inode);
             return Err(WriteError::ContentLen { path, planned, delivered: len });
         }
-        if let Some(rank) = self.ranks.get(content as usize) {
-            self.take_supplied(*rank)?;
+        if let Some(rank) = self.supply.rank(content) {
+            self.take_supplied(rank)?;
         }
         if !self.blocks.files.begin(content) {
             return Err(failed("came twice"));
@@ -362,34 +347,6 @@ impl<'a, W: Write + Seek> Writer<'a, W> {
             Fragments::Never => self.blocks.block(content, block),
         }
     }
-}
-
-/// What the donor supplies, the first in the order of delivery last, and the place of each content
-/// in that order.
-fn supply(plan: &Plan<'_>, donor: Option<&Donor>) -> (Vec<(u32, u32)>, Vec<u32>) {
-    let Some(donor) = donor else { return (Vec::new(), Vec::new()) };
-    let delivered = &plan.contents.delivered;
-    let mut ranks = vec![0; delivered.len()];
-    let order = delivery_order(plan.tree, delivered.iter().copied());
-    for (rank, content) in (0..).zip(order.filter_map(|inode| plan.contents.of(inode))) {
-        ranks[content as usize] = rank;
-    }
-    let holds = |inode: InodeId| match blob_digest(plan.tree, inode) {
-        (Some(digest), len) => donor.holds(digest, len),
-        (None, _) => false,
-    };
-    let mut supplied: Vec<(u32, u32)> = (0..)
-        .zip(delivered)
-        .filter(|(_, inode)| holds(**inode))
-        .map(|(content, _)| (ranks[content as usize], content))
-        .collect();
-    supplied.sort_unstable_by(|a, b| b.cmp(a));
-    (supplied, ranks)
-}
-
-/// The digest of a file's content, if known, and its length.
-fn blob_digest(tree: &FileTree, inode: InodeId) -> (Option<Digest>, u64) {
-    tree.inode(inode).as_file().map_or((None, 0), |blob| (blob.digest(), blob.len()))
 }
 
 impl<W: Write + Seek> ContentSink for Writer<'_, W> {

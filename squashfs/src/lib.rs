@@ -86,6 +86,7 @@ mod options;
 mod plan;
 pub mod read;
 pub mod reuse;
+mod supply;
 mod tables;
 mod worker;
 mod xattrs;

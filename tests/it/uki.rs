@@ -108,6 +108,36 @@ fn a_folder_holds_the_partitions_files_each_signed() {
     assert_eq!(names(folder.path()), ["edge"]);
 }
 
+fn bootwright(command: &str, file: &Path, more: &[&str]) -> std::process::Output {
+    Command::new(BOOTWRIGHT).arg(command).arg(file).args(more).output().unwrap()
+}
+
+#[test]
+fn an_image_tells_what_it_holds_and_who_signed_it() {
+    let Some(made) = made() else { return };
+    let Some(base) = base_image() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    run(&mut uki(&base, &made.join("keys"), "uki", folder.path()));
+    let image = folder.path().join("edge/EFI/kairos/norole.efi");
+    let told = bootwright("inspect", &image, &["--json"]).stdout;
+    let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!(told["signatures"][0]["by"], "CN=Test-db", "{told}");
+    let registers = &told["unified kernel image"]["profiles"][0]["PCR 11"];
+    // Four banks, four phases, each with a policy that the image's own key has signed.
+    assert_eq!(registers.as_array().unwrap().len(), 16, "{told}");
+    assert!(registers.as_array().unwrap().iter().all(|one| one["signed"] == true), "{told}");
+
+    assert!(bootwright("verify", &image, &[]).status.success());
+    let checked = bootwright("verify", &made.join("edge.iso"), &[]);
+    let text = String::from_utf8(checked.stdout).unwrap();
+    assert!(text.contains("EFI system partition: clean"), "{text}");
+    let mut bytes = fs::read(&image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    assert!(!bootwright("verify", &image, &[]).status.success());
+}
+
 #[test]
 fn keys_are_for_their_owner_and_never_replaced() {
     use std::os::unix::fs::PermissionsExt;

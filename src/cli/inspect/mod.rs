@@ -2,6 +2,7 @@
 
 mod iso;
 mod outline;
+mod pe;
 mod squashfs;
 
 use std::fs::File;
@@ -20,9 +21,11 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         .with_context(|| format!("cannot read {:?}", args.file))?
     {
         Some(Format::Iso) => iso::describe(file).map_err(anyhow::Error::from),
+        Some(Format::Pe) => pe::describe(file),
         Some(Format::Squashfs) => squashfs::describe(&mut file, 0).map_err(anyhow::Error::from),
         None => anyhow::bail!(
-            "{:?} is neither an ISO 9660 image nor a squashfs; nothing else can be inspected yet",
+            "{:?} is neither an ISO 9660 image nor a squashfs nor a PE image; nothing else can be \
+             inspected yet",
             args.file
         ),
     }
