@@ -45,7 +45,10 @@ impl<'t> Plan<'t> {
         survey.number(tree.root())?;
         survey.inode(tree.root(), b"")?;
         survey.entries(tree.root(), b"")?;
-        for walked in tree.walk() {
+        let mut first = vec![u32::MAX; tree.capacity()];
+        for (rank, walked) in (0..).zip(tree.walk()) {
+            let known = &mut first[walked.id.index()];
+            *known = (*known).min(rank);
             if tree.inode(walked.id).as_directory().is_some() {
                 if observer.cancelled() {
                     return Err(WriteError::Cancelled);
@@ -57,7 +60,9 @@ impl<'t> Plan<'t> {
         if ids.len() > usize::from(u16::MAX) {
             return Err(WriteError::Ids { count: ids.len() });
         }
-        sort_by_first_names(tree, &mut survey.files);
+        // Contents go in the order of their first names on a walk, since neighbours have most in
+        // common.
+        survey.files.sort_by_key(|(_, id)| first[id.index()]);
         let contents = Contents::group(tree, &survey.files, options, observer)?;
         Ok(Self {
             tree,
@@ -206,16 +211,6 @@ impl Survey<'_> {
         }
         Ok(())
     }
-}
-
-/// Puts files in the order of a walk through the tree, in which neighbours have most in common.
-fn sort_by_first_names(tree: &FileTree, files: &mut [(u64, InodeId)]) {
-    let mut first = vec![u32::MAX; tree.capacity()];
-    for (rank, walked) in (0..).zip(tree.walk()) {
-        let known = &mut first[walked.id.index()];
-        *known = (*known).min(rank);
-    }
-    files.sort_by_key(|(_, id)| first[id.index()]);
 }
 
 fn check_xattrs(xattrs: &Xattrs, path: &[u8]) -> Result<(), WriteError> {
