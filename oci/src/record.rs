@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use bootwright_image::{Blob, Device, Digest, StreamKey, Xattrs};
+use bootwright_image::{Blob, Device, Digest, Origin, StreamKey, Xattrs};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::ContentDigest;
-use crate::entry::{Budget, Entry, Layer, Names, What};
+use crate::entry::{Budget, Entry, Layer, Names, Span, What};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::scan::{Scanned, Stored};
@@ -131,7 +131,7 @@ fn write_entry(entry: &Entry, xattrs: u32) -> RecordEntry {
     let what = match &entry.what {
         What::Directory => RecordWhat::Directory,
         What::File(blob) => match blob.origin() {
-            bootwright_image::Origin::Stream(key) => RecordWhat::File(key.member),
+            Origin::Stream(key) => RecordWhat::File(key.member),
             _ => RecordWhat::Empty,
         },
         What::Symlink(target) => RecordWhat::Symlink(target.parts()),
@@ -179,7 +179,8 @@ pub(crate) fn read(
         let Some(entry) = read_entry(entry, &layer.names, &xattrs, &stored, number) else {
             return Ok(None);
         };
-        budget.entry(layer.names.get(entry.path).len())?;
+        let before = layer.entries.last().map(|entry| &entry.xattrs);
+        budget.entry(metadata_bytes(&entry, before, &stored))?;
         layer.entries.push(entry);
     }
     Ok(Some((Scanned { layer, stored }, digest)))
@@ -221,6 +222,27 @@ fn read_entry(
         xattrs,
         dropped: entry.dropped.map(Into::into),
     })
+}
+
+/// What a scan counts for an entry: names, link targets, attributes unless the entry before has the
+/// same, and the map of a sparse file.
+fn metadata_bytes(entry: &Entry, before: Option<&Xattrs>, stored: &[Stored]) -> usize {
+    let len = |span: &Span| span.parts().1 as usize;
+    let more = match &entry.what {
+        What::Symlink(target) | What::HardLink(target) => len(target),
+        What::File(blob) => match blob.origin() {
+            Origin::Stream(key) => stored
+                .get(key.member as usize)
+                .and_then(|stored| stored.extents.as_ref())
+                .map_or(0, |extents| size_of_val(&**extents)),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    let is_new = before.map_or(!entry.xattrs.is_empty(), |before| *before != entry.xattrs);
+    let xattrs = entry.xattrs.iter().filter(|_| is_new);
+    let xattrs: usize = xattrs.map(|(name, value)| name.len() + value.len()).sum();
+    len(&entry.path) + more + xattrs + entry.dropped.as_ref().map_or(0, |names| names.len())
 }
 
 fn xattr_set(set: &[(Vec<u8>, Vec<u8>)]) -> Xattrs {

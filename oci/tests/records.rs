@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use bootwright_oci::{Error, Limits, Records};
 
 use crate::build::{
-    Layout, Member, Tar, gzip, layout_dir, options, read, read_keeping, reference, show,
+    Layout, Member, Tar, gzip, layout_dir, options, read, read_keeping, read_with, reference, show,
 };
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Records for Memory {
 }
 
 /// Every kind of member, with attributes, a sparse file and whiteouts.
-fn layout() -> Layout {
+fn layers() -> [Vec<u8>; 2] {
     let mut below = Tar::default();
     for words in [
         "d a",
@@ -59,7 +59,11 @@ fn layout() -> Layout {
     for words in ["f a/.wh.gone ", "f opaque/.wh..wh..opq ", "f opaque/new new"] {
         above.add(&Member::parse(words));
     }
-    let layers = [below.end(), above.end()].map(|plain| (plain.clone(), gzip(&plain)));
+    [below.end(), above.end()]
+}
+
+fn layout_of(layers: &[Vec<u8>]) -> Layout {
+    let layers: Vec<_> = layers.iter().map(|plain| (plain.clone(), gzip(plain))).collect();
     let mut layout = Layout::default();
     layout.stored_image("", &layers);
     layout
@@ -67,7 +71,7 @@ fn layout() -> Layout {
 
 #[test]
 fn a_kept_layer_is_read_for_its_contents_only() {
-    let dir = layout_dir(&layout());
+    let dir = layout_dir(&layout_of(&layers()));
     let reference = reference(dir.path());
     let without = read(&reference).unwrap();
     let memory = Memory::default();
@@ -104,7 +108,7 @@ fn a_kept_layer_is_read_for_its_contents_only() {
 
 #[test]
 fn records_that_make_no_sense_are_made_anew() {
-    let dir = layout_dir(&layout());
+    let dir = layout_dir(&layout_of(&layers()));
     let reference = reference(dir.path());
     let memory = Memory::default();
     let lines = show(&read_keeping(options(), &reference, &memory).unwrap());
@@ -121,7 +125,7 @@ fn records_that_make_no_sense_are_made_anew() {
 
 #[test]
 fn limits_hold_for_kept_layers_too() {
-    let dir = layout_dir(&layout());
+    let dir = layout_dir(&layout_of(&layers()));
     let reference = reference(dir.path());
     let memory = Memory::default();
     read_keeping(options(), &reference, &memory).unwrap();
@@ -130,4 +134,34 @@ fn limits_hold_for_kept_layers_too() {
     let options = bootwright_oci::Options { limits: strict, ..options() };
     let error = read_keeping(options, &reference, &memory).unwrap_err();
     assert!(matches!(error, Error::Limit { limit: 5, .. }), "{error}");
+}
+
+/// Has one record for whatever is asked.
+struct Always(Vec<u8>);
+
+impl Records for Always {
+    fn load(&self, _: &[u8; 32]) -> Option<Vec<u8>> {
+        Some(self.0.clone())
+    }
+    fn save(&self, _: &[u8; 32], _: &[u8]) {}
+}
+
+#[test]
+fn a_kept_layer_counts_as_much_as_a_scanned_one() {
+    let dir = layout_dir(&layout_of(&layers()[..1]));
+    let reference = reference(dir.path());
+    let memory = Memory::default();
+    read_keeping(options(), &reference, &memory).unwrap();
+    let record = Always(memory.0.lock().unwrap().values().next().unwrap().clone());
+    let accepted = |metadata_bytes: u64| {
+        let mut limits = Limits::default();
+        limits.metadata_bytes = metadata_bytes;
+        let options = || bootwright_oci::Options { limits: limits.clone(), ..options() };
+        let scanned = read_with(options(), &reference).is_ok();
+        let kept = read_keeping(options(), &reference, &record).is_ok();
+        assert_eq!(scanned, kept, "with {metadata_bytes} bytes");
+        kept
+    };
+    assert!((0..400).map(accepted).is_sorted());
+    assert!(!accepted(0) && accepted(400));
 }
