@@ -10,7 +10,7 @@ use crate::evidence::is_compressed;
 use crate::format::DATA_STORED;
 use crate::fragments::Filled;
 use crate::options::{Compression, Options};
-use crate::reuse::{Check, Donor, ReaderState, check_of};
+use crate::reuse::{Check, Donor, FragmentRecord, ReaderState, check_of};
 
 /// A block on its way through a worker.
 pub(crate) struct Job {
@@ -57,7 +57,7 @@ pub(crate) struct Done {
     pub(crate) output: Vec<u8>,
     /// Of a fragment block.
     pub(crate) key: [u8; 32],
-    /// Zero unless it was asked for.
+    /// Zero for a compressed block unless it was asked for.
     pub(crate) check: Check,
 }
 
@@ -121,17 +121,16 @@ impl Worker {
             Work::Compress(input) => self.compress(place, input, output)?,
             Work::Copy { offset, size, check, raw_len } => {
                 self.donor()?.stored(offset, size, check, &mut output)?;
-                let done = reused(place, size, raw_len, Vec::new(), output);
-                Done { check, ..done }
+                reused(place, (size, check), raw_len, Vec::new(), output)
             }
             Work::Pack(mut filled) => {
                 key = filled.key;
                 let known = self.donor.as_ref().and_then(|donor| donor.fragment_by_key(&key));
                 match known {
                     Some(record) => {
-                        let (start, size) = (record.start, record.size);
-                        self.donor()?.stored(start, size, record.check, &mut output)?;
-                        reused(place, size, filled.bytes.len(), filled.bytes, output)
+                        let FragmentRecord { start, size, check, .. } = record;
+                        self.donor()?.stored(start, size, check, &mut output)?;
+                        reused(place, (size, check), filled.bytes.len(), filled.bytes, output)
                     }
                     None => {
                         self.fill(&mut filled)?;
@@ -141,7 +140,8 @@ impl Worker {
             }
         };
         done.key = key;
-        if self.record {
+        // What came from the donor was compared with its digest just now.
+        if self.record && !done.reused {
             done.check = check_of(done.bytes());
         }
         Ok(done)
@@ -187,7 +187,13 @@ impl Worker {
     }
 }
 
-fn reused(place: Place, size: u32, raw_len: usize, input: Vec<u8>, output: Vec<u8>) -> Done {
+fn reused(
+    place: Place,
+    (size, check): (u32, Check),
+    raw_len: usize,
+    input: Vec<u8>,
+    output: Vec<u8>,
+) -> Done {
     Done {
         place,
         raw_len,
@@ -197,7 +203,7 @@ fn reused(place: Place, size: u32, raw_len: usize, input: Vec<u8>, output: Vec<u
         input,
         output,
         key: [0; 32],
-        check: Check::default(),
+        check,
     }
 }
 

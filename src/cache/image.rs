@@ -1,21 +1,18 @@
 //! Finished images of root file systems, whole and as donors of blocks.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use bootwright_image::Observer;
-use bootwright_squashfs::reuse::{Donor, Index};
+use bootwright_squashfs::reuse::{Donor, Index, codec};
 use bootwright_squashfs::{Options, Summary};
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, Kind, touch};
 use crate::output::{Staged, copy_range};
+use crate::recipe::checksum::read_back;
 use crate::recipe::{RecipeError, Root};
-
-/// Bytes hashed at once.
-const CHUNK: usize = 1 << 20;
 
 /// What an image was made from, and how to know it again.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,7 +51,7 @@ impl CachedImage {
     /// # Errors
     /// [`RecipeError::Cache`] when it is damaged, [`RecipeError::Cancelled`].
     pub(crate) fn check(&self, observer: &dyn Observer) -> Result<(), RecipeError> {
-        match digest_of(&self.file, 0, self.about.summary.padded_len, observer) {
+        match digest_of(&self.file, self.about.summary.padded_len, observer) {
             Ok(digest) if digest == self.about.digest => Ok(()),
             Err(RecipeError::Cancelled) => Err(RecipeError::Cancelled),
             _ => Err(RecipeError::Cache { key: self.key }),
@@ -104,7 +101,7 @@ impl Cache {
         }
         let staged = Staged::new(&self.path(key, Kind::Squashfs))?;
         copy_range((file, offset), (staged.file(), 0), summary.padded_len, observer)?;
-        let digest = digest_of(staged.file(), 0, summary.padded_len, observer)?;
+        let digest = digest_of(staged.file(), summary.padded_len, observer)?;
         let mut kept = *summary;
         kept.reused = 0;
         let about = About { codec: codec(options), inputs: inputs(root), digest, summary: kept };
@@ -142,11 +139,6 @@ impl Cache {
     }
 }
 
-fn codec(options: &Options) -> String {
-    let (compression, block_size) = (options.compression, options.block_size.bytes());
-    format!("{compression} {block_size} {:?}", options.fragments)
-}
-
 fn inputs(root: &Root) -> Vec<String> {
     let name = |input: &bootwright_oci::InputSummary| {
         input.digest.map_or_else(|| input.what.clone(), |digest| digest.to_string())
@@ -166,28 +158,11 @@ fn key_from(hex: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-fn digest_of(
-    file: &File,
-    offset: u64,
-    len: u64,
-    observer: &dyn Observer,
-) -> Result<[u8; 32], RecipeError> {
+fn digest_of(file: &File, len: u64, observer: &dyn Observer) -> Result<[u8; 32], RecipeError> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; CHUNK];
-    let mut at = 0;
-    while at < len {
-        if observer.cancelled() {
-            return Err(RecipeError::Cancelled);
-        }
-        let most = usize::try_from(len - at).unwrap_or(CHUNK).min(CHUNK);
-        match file.read_at(&mut buffer[..most], offset + at)? {
-            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            read => {
-                hasher.update(&buffer[..read]);
-                at += read as u64;
-            }
-        }
-    }
+    read_back(file, len, observer, |bytes| {
+        hasher.update(bytes);
+    })?;
     Ok(*hasher.finalize().as_bytes())
 }
 

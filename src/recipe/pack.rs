@@ -1,7 +1,7 @@
 //! The squashfs of a root file system: from its contents, with blocks of an earlier image, or
 //! copied as a whole from the cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -125,18 +125,16 @@ fn write<W: Write + Seek, T: Write + Seek>(
 ) -> Result<Written, RecipeError> {
     let donor = reuse.donor.clone();
     let mut writer = Writer::reusing(&root.tree, options, reuse, window, observer)?;
-    let mut wanted = writer.wanted().to_vec();
+    let wanted = writer.wanted().to_vec();
     // Equal files are delivered once, under one inode.
     let mut taps = Taps::new();
     for (inode, tap) in wanted_taps {
         taps.add(writer.delivered_as(inode).unwrap_or(inode), tap);
     }
-    wanted.sort_unstable();
     if let Some(donor) = donor {
-        let supplied = |inode: &InodeId| wanted.binary_search(inode).is_err();
-        feed(root, &donor, &mut taps, supplied)?;
+        let delivered: BTreeSet<InodeId> = wanted.iter().copied().collect();
+        feed(root, &donor, &mut taps, |inode| !delivered.contains(inode))?;
     }
-    let wanted = writer.wanted().to_vec();
     observer.begin(Phase::Compress, Some(writer.content_bytes()));
     let mut tee = Tee::new(&mut writer, &mut taps);
     deliver(&root.tree, &root.streams, wanted, &mut tee, observer)?;

@@ -1,6 +1,7 @@
 //! Other people's tools, and what is said when one is missing.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Where `sbin` tools are when an ordinary user's `PATH` does not say so.
 const ALSO: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -21,6 +22,18 @@ pub fn find(tool: &str) -> Option<PathBuf> {
 #[expect(clippy::disallowed_methods, reason = "figures are taken relative to all processors")]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+/// How a benchmark ends: why it failed goes to standard error, under its name.
+#[must_use]
+pub fn exit(name: &str, result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Says in capitals, on standard error, that a part of a benchmark is left out. With `CI` set a

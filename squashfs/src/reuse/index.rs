@@ -112,7 +112,9 @@ impl Index {
     }
 }
 
-fn codec(options: &Options) -> String {
+/// What blocks are made by, in words. Images with the same words can share blocks.
+#[must_use]
+pub fn codec(options: &Options) -> String {
     format!("{} {} {:?}", options.compression, options.block_size.bytes(), options.fragments)
 }
 

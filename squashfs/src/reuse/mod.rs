@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 pub use donor::{Donor, DonorError, DonorReader};
 pub(crate) use donor::{ReaderState, check_of};
-pub(crate) use index::{Check, Recorder, Tail};
-pub use index::{Index, IndexError};
+pub(crate) use index::{Check, FragmentRecord, Recorder, Tail};
+pub use index::{Index, IndexError, codec};
 
 /// What a writer takes from an earlier image and leaves for a later one.
 #[derive(Clone, Debug, Default)]

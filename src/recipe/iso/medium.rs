@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use bootwright_image::{Blob, FileTree, InodeId, Kind, Metadata, Origin, Timestamp, TreeError};
+use bootwright_image::{
+    Blob, FileTree, InodeId, Kind, Metadata, Observer, Origin, Timestamp, TreeError,
+};
+use bootwright_oci::{Limits, Options, Stack};
 
 use sha2::{Digest, Sha256};
 
@@ -103,9 +107,27 @@ impl Medium {
         self.owners.contains_key(path)
     }
 
+    /// Lays folders over the medium, in order; see [`graft`](Self::graft).
+    pub(in crate::recipe) fn add_overlays(
+        &mut self,
+        folders: &[PathBuf],
+        jobs: NonZeroUsize,
+        observer: &dyn Observer,
+    ) -> Result<(), RecipeError> {
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let options = Options { architecture: String::new(), limits: Limits::default(), jobs };
+        let mut stack = Stack::new(options, observer);
+        for folder in folders {
+            stack.add_overlay(folder)?;
+        }
+        self.graft(&stack.finish()?.tree)
+    }
+
     /// Grafts a folder's tree. Modes become 0755 or 0644 and owners root, so that the medium does
     /// not depend on the umask and user of whoever checked the folder out.
-    pub(in crate::recipe) fn graft(&mut self, overlay: &FileTree) -> Result<(), RecipeError> {
+    fn graft(&mut self, overlay: &FileTree) -> Result<(), RecipeError> {
         for item in overlay.walk() {
             let inode = overlay.inode(item.id);
             let mode = if inode.metadata.mode & 0o111 == 0 { 0o644 } else { 0o755 };

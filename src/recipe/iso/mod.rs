@@ -22,13 +22,12 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use bootwright_image::Observer;
-use bootwright_oci::{Limits, Options, Stack};
 use bootwright_squashfs as squashfs;
 
 use super::checksum;
 use super::pack::with_cache;
 use super::{RecipeError, Root, Source};
-use crate::output::{Staged, check_space, publish_pair};
+use crate::output::{Staged, check_space};
 use boot_files::BootFiles;
 
 pub(super) use medium::Medium;
@@ -95,7 +94,7 @@ impl IsoRecipe {
         let boot = BootFiles::find(&root, &self.source, self.bios_image.as_deref())?;
         let mut medium = Medium::new(root.epoch);
         let places = boot.reserve(&root, &self.squashfs, &mut medium)?;
-        self.add_overlays(&mut medium, observer)?;
+        medium.add_overlays(&self.overlay_iso, self.source.jobs, observer)?;
         self.add_inputs(&mut medium)?;
         if let Some(path) = &self.user_data {
             user_data::check(path, observer)?;
@@ -124,38 +123,8 @@ impl IsoRecipe {
             let report = assemble::write(prepared, staged.file(), cached, observer)?;
             Ok((report, staged))
         })?;
-        // Hashing and the disk work side by side.
-        report.sha256 = std::thread::scope(|scope| {
-            let flushed = scope.spawn(|| staged.flush());
-            let sha256 = checksum::of_file(staged.file(), report.len, observer)?;
-            flushed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            Ok::<_, RecipeError>(sha256)
-        })?;
-        let side = Staged::new(&folder.join(format!("{name}.iso.sha256")))?;
-        let line = checksum::line(&report.sha256, &format!("{name}.iso"));
-        side.file().write_all(line.as_bytes())?;
-        publish_pair(staged, side)?;
+        report.sha256 = checksum::publish(staged, report.len, observer)?;
         Ok(report)
-    }
-
-    fn add_overlays(
-        &self,
-        medium: &mut Medium,
-        observer: &dyn Observer,
-    ) -> Result<(), RecipeError> {
-        if self.overlay_iso.is_empty() {
-            return Ok(());
-        }
-        let options = Options {
-            architecture: String::new(),
-            limits: Limits::default(),
-            jobs: self.source.jobs,
-        };
-        let mut stack = Stack::new(options, observer);
-        for folder in &self.overlay_iso {
-            stack.add_overlay(folder)?;
-        }
-        medium.graft(&stack.finish()?.tree)
     }
 
     fn add_inputs(&self, medium: &mut Medium) -> Result<(), RecipeError> {

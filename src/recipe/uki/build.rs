@@ -10,14 +10,12 @@ use bootwright_boot::cpio;
 use bootwright_image::{FileTree, Observer, Phase};
 use bootwright_oci::InputSummary;
 use bootwright_uki::authenticode::{self, Options};
-use bootwright_uki::efi::Variable;
-use bootwright_uki::keys::KeyFolder;
 use bootwright_uki::pe;
-use bootwright_uki::signer::{Identity, Signer};
+use bootwright_uki::signer::Identity;
 use bootwright_uki::unified::{Build, Built, Ingredients, uname};
 
 use super::find::Parts;
-use super::{Entry, UkiImage, UkiRecipe, UkiReport, initrd};
+use super::{Entry, Keys, UkiImage, UkiRecipe, UkiReport, initrd};
 use crate::output::Staged;
 use crate::recipe::{Architecture, RecipeError, Root};
 
@@ -47,13 +45,11 @@ impl Images {
 pub(super) fn build(
     recipe: &UkiRecipe,
     root: &Root,
-    keys: &KeyFolder,
+    keys: &Keys,
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Images, RecipeError> {
     let parts = Parts::find(recipe, root, observer)?;
-    let identity = keys.identity(Variable::Db)?;
-    let pcr: Arc<dyn Signer> = Arc::new(keys.pcr_key()?);
     let splash = recipe.splash.as_ref().map(|path| {
         std::fs::read(path).map_err(|source| RecipeError::Read { path: path.clone(), source })
     });
@@ -68,7 +64,7 @@ pub(super) fn build(
             os_release: parts.os_release.clone(),
             uname: uname(&parts.kernel),
             splash: splash.clone(),
-            pcr_signer: Some(Arc::clone(&pcr)),
+            pcr_signer: Some(Arc::clone(&keys.pcr)),
             ..Ingredients::new(parts.stub.clone(), parts.kernel.clone(), &entry.cmdline)
         };
         // Only where the file goes matters of the name.
@@ -80,7 +76,7 @@ pub(super) fn build(
         }
         let (_, built) = build.finish()?;
         stub = (built.measured.version.clone(), built.measured.is_compared());
-        let image = sign(&entry, staged.file(), built, &identity, observer)?;
+        let image = sign(&entry, staged.file(), built, &keys.db, observer)?;
         images.push((image, entry.title, staged));
     }
     if !stub.1 {
@@ -90,7 +86,7 @@ pub(super) fn build(
             stub.0.as_deref().unwrap_or("of unknown version")
         ));
     }
-    let systemd_boot = sign_loader(parts.systemd_boot, &identity)?;
+    let systemd_boot = sign_loader(parts.systemd_boot, &keys.db)?;
     let (version, architecture) = (parts.version, parts.architecture);
     Ok(Images { images, systemd_boot, version, architecture, stub })
 }

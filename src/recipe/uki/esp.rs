@@ -5,11 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bootwright_image::{Blob, FileTree, Kind, Metadata, Timestamp};
-use bootwright_uki::keys::KeyFolder;
 use bootwright_uki::unified::names::{IMAGE_FOLDER, LoaderEntry, loader_conf};
 
-use super::UkiRecipe;
 use super::build::Images;
+use super::{Keys, UkiRecipe};
 use crate::recipe::{Architecture, RecipeError};
 
 /// Where systemd-boot keeps a seed for the system's random numbers. It is there, empty, so that
@@ -20,7 +19,7 @@ const RANDOM_SEED: &str = "loader/random-seed";
 pub(super) fn tree(
     recipe: &UkiRecipe,
     built: &Images,
-    keys: &KeyFolder,
+    keys: Keys,
     time: Timestamp,
 ) -> Result<FileTree, RecipeError> {
     let mut esp = Esp::new(time);
@@ -45,7 +44,7 @@ pub(super) fn tree(
     let first = built.images.first().map(|(image, ..)| image.name.as_str()).unwrap_or_default();
     esp.put("loader/loader.conf", 0o644, loader_conf(first, recipe.enroll).into_bytes().into())?;
     esp.put(RANDOM_SEED, 0o444, Vec::new().into())?;
-    for (name, bytes) in keys.enrollment()? {
+    for (name, bytes) in keys.enrollment {
         esp.put(&format!("loader/keys/auto/{name}"), 0o644, bytes.into())?;
     }
     Ok(esp.tree)

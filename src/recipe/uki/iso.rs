@@ -4,17 +4,15 @@
 //! A stick has a master boot record and no GPT. Of a partition in a GPT the boot loader tells the
 //! system (`LoaderDevicePartUUID`), and Kairos takes a system that was told so for an installed one.
 
-use std::io::Write;
 use std::path::Path;
 
 use bootwright_boot::PartitionTable;
 use bootwright_boot::iso9660::{self, Boot, EfiBoot, Hybrid};
 use bootwright_image::{Blob, FileTree, Observer, Phase, Timestamp};
-use bootwright_oci::{Limits, Options, Stack};
 use bootwright_partitions::fat;
 
 use super::UkiRecipe;
-use crate::output::{Staged, publish_pair};
+use crate::output::Staged;
 use crate::recipe::RecipeError;
 use crate::recipe::checksum;
 use crate::recipe::iso::{Medium, check_user_data};
@@ -32,18 +30,7 @@ pub(super) fn medium(
     observer: &dyn Observer,
 ) -> Result<Medium, RecipeError> {
     let mut medium = Medium::new(time);
-    if !recipe.overlay_iso.is_empty() {
-        let options = Options {
-            architecture: String::new(),
-            limits: Limits::default(),
-            jobs: recipe.source.jobs,
-        };
-        let mut stack = Stack::new(options, observer);
-        for folder in &recipe.overlay_iso {
-            stack.add_overlay(folder)?;
-        }
-        medium.graft(&stack.finish()?.tree)?;
-    }
+    medium.add_overlays(&recipe.overlay_iso, recipe.source.jobs, observer)?;
     if let Some(path) = &recipe.user_data {
         check_user_data(path, observer)?;
         medium.add_host_file(b"config.yaml", 0o600, path, "--user-data")?;
@@ -77,9 +64,6 @@ pub(super) fn write(
     let boot = Boot { bios: None, efi: Some(EfiBoot { image: place }), hybrid: Some(hybrid) };
     let len = iso.finish(&boot, observer)?.len;
     observer.end(Phase::Write);
-    let sha256 = checksum::of_file(staged.file(), len, observer)?;
-    let side = Staged::new(&folder.join(format!("{name}.iso.sha256")))?;
-    side.file().write_all(checksum::line(&sha256, &format!("{name}.iso")).as_bytes())?;
-    publish_pair(staged, side)?;
+    let sha256 = checksum::publish(staged, len, observer)?;
     Ok((len, sha256))
 }

@@ -13,12 +13,14 @@ mod iso;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bootwright_image::Observer;
 use bootwright_oci::InputSummary;
 use bootwright_uki::efi::Variable;
-use bootwright_uki::keys::KeyFolder;
+use bootwright_uki::keys::{KeyFolder, KeysError};
 use bootwright_uki::pcr::Prediction;
+use bootwright_uki::signer::{Identity, Signer};
 use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, names};
 
@@ -99,6 +101,28 @@ struct Entry {
     cmdline: String,
 }
 
+/// What signs, and what goes into firmware. Read before any work is done, so that missing and
+/// useless keys show at once.
+struct Keys {
+    /// Signs images and the boot loader.
+    db: Identity,
+    /// Signs PCR policies.
+    pcr: Arc<dyn Signer>,
+    /// Names and contents for `loader/keys/auto`.
+    enrollment: Vec<(String, Vec<u8>)>,
+}
+
+impl Keys {
+    fn read(folder: &Path) -> Result<Self, KeysError> {
+        let folder = KeyFolder::new(folder);
+        Ok(Self {
+            db: folder.identity(Variable::Db)?,
+            pcr: Arc::new(folder.pcr_key()?),
+            enrollment: folder.enrollment()?,
+        })
+    }
+}
+
 impl UkiRecipe {
     /// The base image and the keys, with everything else as it comes.
     #[must_use]
@@ -136,10 +160,10 @@ impl UkiRecipe {
         if target.symlink_metadata().is_ok() {
             return Err(RecipeError::Exists { path: target });
         }
-        let keys = self.check_keys()?;
-        let root = self.root(observer)?;
+        let keys = Keys::read(&self.keys)?;
+        let root = Root::load(&self.source, observer)?;
         let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, &keys, root.epoch)?;
+        let tree = esp::tree(self, &built, keys, root.epoch)?;
         esp::write_folder(&tree, &target)?;
         Ok(built.report(root.inputs))
     }
@@ -154,26 +178,13 @@ impl UkiRecipe {
         name: &str,
         observer: &dyn Observer,
     ) -> Result<UkiReport, RecipeError> {
-        let keys = self.check_keys()?;
-        let root = self.root(observer)?;
+        let keys = Keys::read(&self.keys)?;
+        let root = Root::load(&self.source, observer)?;
         let medium = iso::medium(self, root.epoch, observer)?;
         let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, &keys, root.epoch)?;
+        let tree = esp::tree(self, &built, keys, root.epoch)?;
         let (len, sha256) = iso::write(&tree, medium, root.epoch, (folder, name), observer)?;
         Ok(UkiReport { len, sha256, ..built.report(root.inputs) })
-    }
-
-    /// Missing and useless keys show before any work is done.
-    fn check_keys(&self) -> Result<KeyFolder, RecipeError> {
-        let keys = KeyFolder::new(&self.keys);
-        keys.identity(Variable::Db)?;
-        keys.pcr_key()?;
-        keys.enrollment()?;
-        Ok(keys)
-    }
-
-    fn root(&self, observer: &dyn Observer) -> Result<Root, RecipeError> {
-        Root::load(&self.source, observer)
     }
 
     /// The images to make, the one that starts by itself first.
