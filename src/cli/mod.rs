@@ -9,6 +9,7 @@ mod interrupt;
 mod iso;
 mod machine;
 mod progress;
+mod sign;
 mod size;
 mod squashfs;
 mod summary;
@@ -54,7 +55,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
-        Command::Uki(args) => uki::run(*args, &progress, json),
+        Command::Uki(args) => uki::run(args, &progress, json),
+        Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {

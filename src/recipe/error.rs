@@ -14,7 +14,8 @@ use bootwright_squashfs::WriteError;
 use bootwright_uki::authenticode::AuthenticodeError;
 use bootwright_uki::keys::KeysError;
 use bootwright_uki::pe::{ParseError as PeError, WriteError as PeWriteError};
-use bootwright_uki::unified::BuildError;
+use bootwright_uki::signer::SignError;
+use bootwright_uki::unified::{BuildError, LaterError};
 
 use super::Architecture;
 use crate::output::OutputError;
@@ -175,6 +176,40 @@ pub enum RecipeError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A folder for requests with something in it.
+    #[error("{path:?} is not empty")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Signatures that were to be made elsewhere are missing.
+    #[error("{image} is not signed: {missing} requests in {folder:?} have no signature")]
+    NotSigned {
+        /// The image's path on the EFI system partition.
+        image: String,
+        /// How many signatures are missing.
+        missing: usize,
+        /// The folder with the requests.
+        folder: PathBuf,
+    },
+    /// The keys are not those that the requests are for.
+    #[error("{folder:?} asks for signatures by the {role} key {wanted}, the key given is {found}")]
+    OtherKey {
+        /// The folder with the requests.
+        folder: PathBuf,
+        /// Which key.
+        role: &'static str,
+        /// Fingerprint of the key asked for.
+        wanted: String,
+        /// Fingerprint of the key given.
+        found: String,
+    },
+    /// A request or a signature that was made elsewhere.
+    #[error("cannot use requests for signatures")]
+    Later(#[from] LaterError),
+    /// A signer failed.
+    #[error("cannot sign")]
+    Signer(#[from] SignError),
     /// An output that is a folder and exists.
     #[error("output {path:?} exists")]
     Exists {

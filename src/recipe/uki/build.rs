@@ -3,19 +3,22 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bootwright_boot::cpio;
 use bootwright_image::{FileTree, Observer, Phase};
 use bootwright_oci::InputSummary;
 use bootwright_uki::authenticode::{self, Options};
+use bootwright_uki::efi::Variable;
 use bootwright_uki::pe;
-use bootwright_uki::signer::Identity;
-use bootwright_uki::unified::{Build, Built, Ingredients, uname};
+use bootwright_uki::unified::{Build, Built, ImageRequest, Ingredients, uname};
+use sha2::{Digest, Sha256};
 
 use super::find::Parts;
-use super::{Entry, Keys, UkiImage, UkiRecipe, UkiReport, initrd};
+use super::keys::Keys;
+use super::requests::Pending;
+use super::{Entry, UkiImage, UkiRecipe, UkiReport, esp, initrd};
 use crate::output::Staged;
 use crate::recipe::{Architecture, RecipeError, Root};
 
@@ -36,9 +39,58 @@ pub(super) struct Images {
 }
 
 impl Images {
-    pub(super) fn report(self, inputs: Vec<InputSummary>) -> UkiReport {
+    pub(super) fn report(self, inputs: Vec<InputSummary>, path: PathBuf) -> UkiReport {
         let images = self.images.into_iter().map(|(image, ..)| image).collect();
-        UkiReport { inputs, images, stub: self.stub, len: 0, sha256: [0; 32] }
+        UkiReport { path, inputs, images, stub: self.stub, len: 0, sha256: [0; 32] }
+    }
+
+    /// A serial number for the EFI system partition: from what the machine will measure, so that
+    /// neither signatures nor who made them matter.
+    pub(super) fn serial(&self) -> u32 {
+        let mut hash = Sha256::new();
+        for prediction in self.images.iter().flat_map(|(image, ..)| &image.predictions) {
+            hash.update(&prediction.value);
+        }
+        let [a, b, c, d, ..] = hash.finalize()[..] else { return 0 };
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// What waits for signatures. `place` says where in the product a file's content begins.
+    pub(super) fn pending(
+        &self,
+        place: &dyn Fn(&str) -> Option<u64>,
+    ) -> Result<Vec<Pending>, RecipeError> {
+        let loader = esp::loader_path(self.architecture).to_owned();
+        let loader = (loader, self.systemd_boot.len() as u64, false);
+        let images =
+            self.images.iter().map(|(image, ..)| (esp::image_path(&image.name), image.len, true));
+        images
+            .chain([loader])
+            .map(|(path, len, policies)| match place(&path) {
+                Some(offset) => Ok(Pending { path, offset, len, policies }),
+                None => Err(io::Error::other(format!("{path} was not written")).into()),
+            })
+            .collect()
+    }
+}
+
+/// Files of the build host that go into every image.
+struct Given {
+    splash: Option<Vec<u8>>,
+    device_tree: Option<Vec<u8>>,
+    device_trees: Vec<Vec<u8>>,
+}
+
+impl Given {
+    fn read(recipe: &UkiRecipe) -> Result<Self, RecipeError> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|source| RecipeError::Read { path: path.clone(), source })
+        };
+        Ok(Self {
+            splash: recipe.splash.as_ref().map(read).transpose()?,
+            device_tree: recipe.device_tree.as_ref().map(read).transpose()?,
+            device_trees: recipe.device_trees.iter().map(read).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -49,11 +101,8 @@ pub(super) fn build(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Images, RecipeError> {
+    let given = Given::read(recipe)?;
     let parts = Parts::find(recipe, root, observer)?;
-    let splash = recipe.splash.as_ref().map(|path| {
-        std::fs::read(path).map_err(|source| RecipeError::Read { path: path.clone(), source })
-    });
-    let splash = splash.transpose()?;
     let mut tree = root.tree.clone();
     initrd::prepare(&mut tree, root.epoch, observer)?;
 
@@ -63,7 +112,10 @@ pub(super) fn build(
         let ingredients = Ingredients {
             os_release: parts.os_release.clone(),
             uname: uname(&parts.kernel),
-            splash: splash.clone(),
+            splash: given.splash.clone(),
+            device_tree: given.device_tree.clone(),
+            device_trees: given.device_trees.clone(),
+            profiles: recipe.profiles.clone(),
             pcr_signer: Some(Arc::clone(&keys.pcr)),
             ..Ingredients::new(parts.stub.clone(), parts.kernel.clone(), &entry.cmdline)
         };
@@ -76,7 +128,7 @@ pub(super) fn build(
         }
         let (_, built) = build.finish()?;
         stub = (built.measured.version.clone(), built.measured.is_compared());
-        let image = sign(&entry, staged.file(), built, &keys.db, observer)?;
+        let image = sign(&entry, staged.file(), built, keys, observer)?;
         images.push((image, entry.title, staged));
     }
     if !stub.1 {
@@ -86,7 +138,7 @@ pub(super) fn build(
             stub.0.as_deref().unwrap_or("of unknown version")
         ));
     }
-    let systemd_boot = sign_loader(parts.systemd_boot, &keys.db)?;
+    let systemd_boot = sign_loader(parts.systemd_boot, keys)?;
     let (version, architecture) = (parts.version, parts.architecture);
     Ok(Images { images, systemd_boot, version, architecture, stub })
 }
@@ -124,10 +176,13 @@ fn sign(
     entry: &Entry,
     mut file: &File,
     built: Built,
-    identity: &Identity,
+    keys: &Keys,
     observer: &dyn Observer,
 ) -> Result<UkiImage, RecipeError> {
-    let len = authenticode::sign(&mut file, built.len, identity, Options::default())?;
+    if let Some(requests) = &keys.requests {
+        ImageRequest::new(&mut file, built.len)?.write(requests, Variable::Db.name())?;
+    }
+    let len = authenticode::sign(&mut file, built.len, &keys.db, Options::default())?;
     if len >= LARGE {
         observer.warn(format_args!(
             "{}.efi has {len} bytes: many machines fail to load images above 1 GiB",
@@ -147,10 +202,10 @@ fn sign(
     })
 }
 
-fn sign_loader(bytes: Vec<u8>, identity: &Identity) -> Result<Vec<u8>, RecipeError> {
+fn sign_loader(bytes: Vec<u8>, keys: &Keys) -> Result<Vec<u8>, RecipeError> {
     let len = bytes.len() as u64;
     let mut file = io::Cursor::new(bytes);
-    let len = authenticode::sign(&mut file, len, identity, Options::default())?;
+    let len = authenticode::sign(&mut file, len, &keys.loader, Options::default())?;
     let mut bytes = file.into_inner();
     bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
     Ok(bytes)

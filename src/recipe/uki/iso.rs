@@ -14,7 +14,6 @@ use bootwright_partitions::fat;
 use super::UkiRecipe;
 use crate::output::Staged;
 use crate::recipe::RecipeError;
-use crate::recipe::checksum;
 use crate::recipe::iso::{Medium, check_user_data};
 
 /// The label that Kairos looks for.
@@ -38,18 +37,38 @@ pub(super) fn medium(
     Ok(medium)
 }
 
-/// Writes the ISO and its checksum; returns length and checksum.
+/// An ISO in a file that has no name yet.
+pub(super) struct Written {
+    pub(super) file: Staged,
+    pub(super) len: u64,
+    esp: fat::Plan,
+    esp_offset: u64,
+}
+
+impl Written {
+    /// Where the content of a file of the EFI system partition begins in the ISO, in bytes.
+    pub(super) fn offset(&self, path: &str) -> Option<u64> {
+        Some(self.esp_offset + self.esp.file(path)?.offset)
+    }
+}
+
+/// Writes the ISO that is to become `output`.
 pub(super) fn write(
-    esp: &FileTree,
+    (esp, serial): (&FileTree, u32),
     mut medium: Medium,
     time: Timestamp,
-    (folder, name): (&Path, &str),
+    output: &Path,
     observer: &dyn Observer,
-) -> Result<(u64, [u8; 32]), RecipeError> {
-    let options = fat::Options { label: ESP_LABEL.into(), time, ..fat::Options::default() };
+) -> Result<Written, RecipeError> {
+    let options = fat::Options {
+        label: ESP_LABEL.into(),
+        volume_id: Some(serial),
+        time,
+        ..fat::Options::default()
+    };
     let plan = fat::Plan::new(esp, &options)?;
     let place = medium.add(ESP, 0o644, Blob::deferred(plan.len()), "the EFI system partition")?;
-    let staged = Staged::new(&folder.join(format!("{name}.iso")))?;
+    let staged = Staged::new(output)?;
     let named = iso9660::Options {
         volume_id: LABEL.into(),
         application: "BOOTWRIGHT".into(),
@@ -58,12 +77,13 @@ pub(super) fn write(
     };
     observer.begin(Phase::Write, None);
     let mut iso = iso9660::Writer::new(medium.into_tree(), named, staged.file())?;
-    plan.emit(&mut iso.place_aligned(place, plan.len(), ESP_ALIGN)?)?;
+    let mut window = iso.place_aligned(place, plan.len(), ESP_ALIGN)?;
+    let esp_offset = window.base();
+    plan.emit(&mut window)?;
     iso.write_contents(observer)?;
     let hybrid = Hybrid { boot_code: None, disk_signature: 0, table: PartitionTable::Mbr };
     let boot = Boot { bios: None, efi: Some(EfiBoot { image: place }), hybrid: Some(hybrid) };
     let len = iso.finish(&boot, observer)?.len;
     observer.end(Phase::Write);
-    let sha256 = checksum::publish(staged, len, observer)?;
-    Ok((len, sha256))
+    Ok(Written { file: staged, len, esp: plan, esp_offset })
 }

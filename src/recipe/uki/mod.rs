@@ -5,26 +5,30 @@
 //!  kernel, os-release, command line, PCR policy ──┴▶ stub ──▶ signed image ──▶ ESP ──▶ folder or ISO
 //! ```
 
+mod attach;
 mod build;
 mod esp;
 mod find;
+mod folder;
 mod initrd;
 mod iso;
+mod keys;
+pub(crate) mod requests;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bootwright_image::Observer;
 use bootwright_oci::InputSummary;
-use bootwright_uki::efi::Variable;
-use bootwright_uki::keys::{KeyFolder, KeysError};
 use bootwright_uki::pcr::Prediction;
-use bootwright_uki::signer::{Identity, Signer};
 use bootwright_uki::unified::names::Enroll;
-use bootwright_uki::unified::{Contribution, names};
+use bootwright_uki::unified::{Contribution, Profile, names};
 
-use super::{RecipeError, Root, Source};
+use super::{RecipeError, Root, Source, checksum};
+use keys::Keys;
+use requests::{Note, Product};
+
+pub use attach::{Attached, attach};
 
 /// How the root file system is compressed when nothing else is asked for.
 pub const LEVEL: i32 = 12;
@@ -40,6 +44,8 @@ pub struct UkiRecipe {
     pub extend_cmdline: Option<String>,
     /// Words behind the base command line of one more image each.
     pub extra_cmdline: Vec<String>,
+    /// Images with titles of their own; see [`Titled`].
+    pub single_cmdline: Vec<Titled>,
     /// What menus call the system.
     pub branding: String,
     /// When the boot loader enrols the keys.
@@ -50,6 +56,15 @@ pub struct UkiRecipe {
     pub systemd_boot: Option<PathBuf>,
     /// A bitmap to show while it starts.
     pub splash: Option<PathBuf>,
+    /// Ways to boot each image (stub 257 and newer).
+    pub profiles: Vec<Profile>,
+    /// The device tree to use.
+    pub device_tree: Option<PathBuf>,
+    /// Device trees of which the stub uses the one that fits the machine.
+    pub device_trees: Vec<PathBuf>,
+    /// A folder for what is to be signed elsewhere. The images then have room for signatures, and
+    /// [`attach`] puts these in.
+    pub sign_later: Option<PathBuf>,
     /// Whether files in the initrd keep their owners; else root has them all.
     pub keep_owners: bool,
     /// The level of zstd, 1 to 19.
@@ -60,6 +75,15 @@ pub struct UkiRecipe {
     pub overlay_iso: Vec<PathBuf>,
     /// Cloud-config for the installer: `/config.yaml` on the ISO.
     pub user_data: Option<PathBuf>,
+}
+
+/// An image with a title and a command line of its own; its file is called by the title.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Titled {
+    /// What the menu calls it, behind the branding.
+    pub title: String,
+    /// Words behind the base command line.
+    pub cmdline: String,
 }
 
 /// One unified kernel image.
@@ -81,6 +105,8 @@ pub struct UkiImage {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UkiReport {
+    /// The file or folder that was written.
+    pub path: PathBuf,
     /// What went in.
     pub inputs: Vec<InputSummary>,
     /// The images, the one that starts by itself first.
@@ -101,28 +127,6 @@ struct Entry {
     cmdline: String,
 }
 
-/// What signs, and what goes into firmware. Read before any work is done, so that missing and
-/// useless keys show at once.
-struct Keys {
-    /// Signs images and the boot loader.
-    db: Identity,
-    /// Signs PCR policies.
-    pcr: Arc<dyn Signer>,
-    /// Names and contents for `loader/keys/auto`.
-    enrollment: Vec<(String, Vec<u8>)>,
-}
-
-impl Keys {
-    fn read(folder: &Path) -> Result<Self, KeysError> {
-        let folder = KeyFolder::new(folder);
-        Ok(Self {
-            db: folder.identity(Variable::Db)?,
-            pcr: Arc::new(folder.pcr_key()?),
-            enrollment: folder.enrollment()?,
-        })
-    }
-}
-
 impl UkiRecipe {
     /// The base image and the keys, with everything else as it comes.
     #[must_use]
@@ -133,11 +137,16 @@ impl UkiRecipe {
             keys,
             extend_cmdline: None,
             extra_cmdline: Vec::new(),
+            single_cmdline: Vec::new(),
             branding: "Palette eXtended Kubernetes Edge".into(),
             enroll: Enroll::default(),
             stub: None,
             systemd_boot: None,
             splash: None,
+            profiles: Vec::new(),
+            device_tree: None,
+            device_trees: Vec::new(),
+            sign_later: None,
             keep_owners: false,
             level: LEVEL,
             overlay_iso: Vec::new(),
@@ -156,16 +165,18 @@ impl UkiRecipe {
         name: &str,
         observer: &dyn Observer,
     ) -> Result<UkiReport, RecipeError> {
-        let target = folder.join(name);
-        if target.symlink_metadata().is_ok() {
-            return Err(RecipeError::Exists { path: target });
-        }
-        let keys = Keys::read(&self.keys)?;
+        let output = self.output(Product::Folder, folder, name);
+        folder::refuse_existing(&output)?;
+        let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
         let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, keys, root.epoch)?;
-        esp::write_folder(&tree, &target)?;
-        Ok(built.report(root.inputs))
+        let tree = esp::tree(self, &built, &keys, root.epoch)?;
+        folder::write(&tree, &output)?;
+        if let Some(requests) = &keys.requests {
+            let pending = built.pending(&|_| Some(0))?;
+            Note::new(Product::Folder, name, pending).write(requests, &keys)?;
+        }
+        Ok(built.report(root.inputs, output))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -178,13 +189,38 @@ impl UkiRecipe {
         name: &str,
         observer: &dyn Observer,
     ) -> Result<UkiReport, RecipeError> {
-        let keys = Keys::read(&self.keys)?;
+        let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
         let medium = iso::medium(self, root.epoch, observer)?;
         let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, keys, root.epoch)?;
-        let (len, sha256) = iso::write(&tree, medium, root.epoch, (folder, name), observer)?;
-        Ok(UkiReport { len, sha256, ..built.report(root.inputs) })
+        let tree = esp::tree(self, &built, &keys, root.epoch)?;
+        let output = self.output(Product::Iso, folder, name);
+        let written = iso::write((&tree, built.serial()), medium, root.epoch, &output, observer)?;
+        let mut sha256 = [0; 32];
+        if let Some(requests) = &keys.requests {
+            let pending = built.pending(&|path| written.offset(path))?;
+            Note::new(Product::Iso, name, pending).write(requests, &keys)?;
+            written.file.publish()?;
+        } else {
+            sha256 = checksum::publish(written.file, written.len, observer)?;
+        }
+        Ok(UkiReport { len: written.len, sha256, ..built.report(root.inputs, output) })
+    }
+
+    /// The keys, or their public halves and an empty folder for requests.
+    fn keys(&self) -> Result<Keys, RecipeError> {
+        let keys = Keys::read(&self.keys, self.sign_later.as_deref())?;
+        self.sign_later.as_deref().map(requests::begin).transpose()?;
+        Ok(keys)
+    }
+
+    /// Where the product goes: what lacks signatures must not be taken for it.
+    fn output(&self, product: Product, folder: &Path, name: &str) -> PathBuf {
+        match (&self.sign_later, product) {
+            (Some(_), _) => requests::unsigned(folder, product, name),
+            (None, Product::Iso) => folder.join(format!("{name}.iso")),
+            (None, Product::Folder) => folder.join(name),
+        }
     }
 
     /// The images to make, the one that starts by itself first.
@@ -198,6 +234,13 @@ impl UkiRecipe {
         let mut entries = vec![entry(main, self.branding.clone())];
         for extra in &self.extra_cmdline {
             entries.push(entry(extra, format!("{} ({extra})", self.branding)));
+        }
+        for single in &self.single_cmdline {
+            entries.push(Entry {
+                name: names::titled_name(&single.title),
+                title: format!("{} ({})", self.branding, single.title),
+                cmdline: names::cmdline(&single.cmdline),
+            });
         }
         entries
     }

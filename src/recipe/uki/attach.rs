@@ -1,0 +1,186 @@
+//! Puts signatures that were made elsewhere into what was built without them.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bootwright_image::Observer;
+use bootwright_uki::authenticode::{self, Options};
+use bootwright_uki::efi::Variable;
+use bootwright_uki::keys::KeyFolder;
+use bootwright_uki::signer::{Detached, Identity};
+use bootwright_uki::unified::sign_policies;
+
+use super::folder::Growing;
+use super::requests::{Note, PCR_ROLE, Pending, Product, unsigned};
+use crate::output::{Staged, copy_range};
+use crate::recipe::{RecipeError, checksum};
+
+/// What was completed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attached {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Paths of the signed images on the EFI system partition.
+    pub images: Vec<String>,
+    /// Length of an ISO in bytes; zero for a folder.
+    pub len: u64,
+    /// SHA-256 of an ISO; zero for a folder.
+    pub sha256: [u8; 32],
+}
+
+/// Completes what a build with `requests` left in `folder`: the same bytes as those of a build that
+/// had the keys. What was left stays there.
+///
+/// # Errors
+/// [`RecipeError::NotSigned`] while a signature is missing; nothing is left behind.
+pub fn attach(
+    requests: &Path,
+    folder: &Path,
+    observer: &dyn Observer,
+) -> Result<Attached, RecipeError> {
+    let note = Note::read(requests)?;
+    let signers = Signers::new(requests)?;
+    let source = unsigned(folder, note.product, &note.name);
+    let images = note.images.iter().map(|image| image.path.clone()).collect();
+    match note.product {
+        Product::Iso => {
+            let read = |error| RecipeError::Read { path: source.clone(), source: error };
+            let from = File::open(&source).map_err(read)?;
+            let len = from.metadata().map_err(read)?.len();
+            let path = folder.join(format!("{}.iso", note.name));
+            let staged = Staged::new(&path)?;
+            copy_range((&from, 0), (staged.file(), 0), len, observer)?;
+            for image in &note.images {
+                signers.sign(staged.file(), image)?;
+            }
+            let sha256 = checksum::publish(staged, len, observer)?;
+            Ok(Attached { path, images, len, sha256 })
+        }
+        Product::Folder => {
+            let path = folder.join(&note.name);
+            let growing = Growing::new(&path)?;
+            copy_folder(&source, growing.path())?;
+            for image in &note.images {
+                let at = growing.path().join(&image.path);
+                let failed = |source| RecipeError::Read { path: at.clone(), source };
+                let file = File::options().read(true).write(true).open(&at).map_err(failed)?;
+                signers.sign(&file, image)?;
+                file.sync_data().map_err(failed)?;
+            }
+            growing.publish()?;
+            Ok(Attached { path, images, len: 0, sha256: [0; 32] })
+        }
+    }
+}
+
+/// Takes signatures out of the folder with requests.
+struct Signers {
+    folder: PathBuf,
+    db: Identity,
+    detached: Arc<Detached>,
+    pcr: Detached,
+}
+
+impl Signers {
+    fn new(folder: &Path) -> Result<Self, RecipeError> {
+        let keys = KeyFolder::new(folder);
+        let (db, detached) = keys.detached(Variable::Db, folder)?;
+        let pcr = Detached::new(PCR_ROLE, folder, keys.pcr_public_key()?);
+        Ok(Self { folder: folder.to_owned(), db, detached, pcr })
+    }
+
+    fn sign(&self, file: &File, image: &Pending) -> Result<(), RecipeError> {
+        let mut part = Part { file, start: image.offset, len: image.len, at: 0 };
+        let len = authenticode::unsign(&mut part, image.len)?;
+        if image.policies {
+            sign_policies(&mut part, len, &self.pcr)?;
+            self.check(&self.pcr, image)?;
+        }
+        let signed = authenticode::sign(&mut part, len, &self.db, Options::default())?;
+        self.check(&self.detached, image)?;
+        if signed == image.len {
+            return Ok(());
+        }
+        let problem = io::Error::other(format!("{signed} bytes do not fill {}", image.len));
+        Err(RecipeError::Read { path: image.path.clone().into(), source: problem })
+    }
+
+    /// A policy's signature must be there before the image's own is asked for: that one is over it.
+    fn check(&self, signer: &Detached, image: &Pending) -> Result<(), RecipeError> {
+        let missing = signer.pending().len();
+        if missing == 0 {
+            return Ok(());
+        }
+        let (image, folder) = (image.path.clone(), self.folder.clone());
+        Err(RecipeError::NotSigned { image, missing, folder })
+    }
+}
+
+/// A part of a file as a file of its own.
+struct Part<'a> {
+    file: &'a File,
+    start: u64,
+    len: u64,
+    at: u64,
+}
+
+impl Part<'_> {
+    fn room(&self, wanted: usize) -> usize {
+        usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX).min(wanted)
+    }
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.room(buffer.len());
+        let read = self.file.read_at(&mut buffer[..most], self.start + self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Write for Part<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let most = self.room(bytes.len());
+        let written = self.file.write_at(&bytes[..most], self.start + self.at)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Part<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.len.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// Copies folders and regular files, which is all that an EFI system partition has.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), RecipeError> {
+    let read = |source| RecipeError::Read { path: from.into(), source };
+    for entry in fs::read_dir(from).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let failed = |source| RecipeError::Create { path: target.clone(), source };
+        if entry.file_type().map_err(read)?.is_dir() {
+            fs::create_dir(&target).map_err(failed)?;
+            copy_folder(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).map_err(failed)?;
+        }
+    }
+    Ok(())
+}

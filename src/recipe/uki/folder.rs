@@ -1,0 +1,79 @@
+//! The files of the EFI system partition in a folder, which appears when it is complete.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bootwright_image::{FileTree, Kind};
+
+use crate::recipe::RecipeError;
+
+/// A folder under construction. It becomes `target` in [`publish`](Self::publish); dropped before
+/// that, it disappears.
+pub(super) struct Growing {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Growing {
+    /// Makes an empty folder beside `target`, which must not exist.
+    pub(super) fn new(target: &Path) -> Result<Self, RecipeError> {
+        refuse_existing(target)?;
+        let mut name = OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(format!(".{}.part", std::process::id()));
+        let path = target.with_file_name(name);
+        let parent = path.parent().unwrap_or(Path::new("."));
+        let made = fs::create_dir_all(parent).and_then(|()| fs::create_dir(&path));
+        made.map_err(|source| RecipeError::Create { path: path.clone(), source })?;
+        Ok(Self { path, target: target.into() })
+    }
+
+    /// Where it is until it is published.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it its name.
+    pub(super) fn publish(self) -> Result<(), RecipeError> {
+        fs::rename(&self.path, &self.target)
+            .map_err(|source| RecipeError::Create { path: self.target.clone(), source })
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// A folder is never replaced: there may be more in it than a build put there.
+pub(super) fn refuse_existing(target: &Path) -> Result<(), RecipeError> {
+    match target.symlink_metadata() {
+        Ok(_) => Err(RecipeError::Exists { path: target.into() }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Writes folders and files of a tree into the folder `target`.
+pub(super) fn write(tree: &FileTree, target: &Path) -> Result<(), RecipeError> {
+    let growing = Growing::new(target)?;
+    let failed = |path: &Path, source| RecipeError::Create { path: path.into(), source };
+    for walked in tree.walk() {
+        let path = growing.path().join(String::from_utf8_lossy(&walked.path).into_owned());
+        match tree.inode(walked.id).kind() {
+            Kind::Directory(_) => fs::create_dir(&path).map_err(|error| failed(&path, error))?,
+            Kind::File(blob) => {
+                let written = blob.open().and_then(|mut reader| {
+                    let mut file = fs::File::create_new(&path)?;
+                    io::copy(&mut reader, &mut file)?;
+                    file.sync_data()
+                });
+                written.map_err(|error| failed(&path, error))?;
+            }
+            _ => {}
+        }
+    }
+    growing.publish()
+}
