@@ -145,6 +145,9 @@ pub enum RecipeError {
     /// The EFI system partition on its way out.
     #[error("cannot write the EFI system partition")]
     FatEmit(#[from] fat::EmitError),
+    /// An EFI system partition whose files grow.
+    #[error("cannot write the EFI system partition")]
+    FatWrite(#[from] fat::WriteError),
     /// The squashfs.
     #[error("cannot write the root file system")]
     Squashfs(#[source] WriteError),

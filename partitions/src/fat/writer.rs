@@ -98,6 +98,11 @@ impl<W: Write + Seek> Writer<W> {
         Ok(())
     }
 
+    /// The serial number, when it is known only now.
+    pub fn set_volume_id(&mut self, id: u32) {
+        self.options.volume_id = Some(id);
+    }
+
     /// Writes everything else and returns the plan of what there is now.
     ///
     /// # Errors

@@ -1,8 +1,7 @@
 //! Puts signatures that were made elsewhere into what was built without them.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use bootwright_uki::unified::sign_policies;
 
 use super::folder::Growing;
 use super::requests::{Note, PCR_ROLE, Pending, Product, unsigned};
+use super::span::Span;
 use crate::output::{Staged, copy_range};
 use crate::recipe::{RecipeError, checksum};
 
@@ -54,8 +54,9 @@ pub fn attach(
             let path = folder.join(format!("{}.iso", note.name));
             let staged = Staged::new(&path)?;
             copy_range((&from, 0), (staged.file(), 0), len, observer)?;
+            let file = Arc::new(staged.file().try_clone()?);
             for image in &note.images {
-                signers.sign(staged.file(), image)?;
+                signers.sign(Arc::clone(&file), image)?;
             }
             let sha256 = checksum::publish(staged, len, observer)?;
             Ok(Attached { path, images, len, sha256 })
@@ -68,7 +69,8 @@ pub fn attach(
                 let at = growing.path().join(&image.path);
                 let failed = |source| RecipeError::Read { path: at.clone(), source };
                 let file = File::options().read(true).write(true).open(&at).map_err(failed)?;
-                signers.sign(&file, image)?;
+                let file = Arc::new(file);
+                signers.sign(Arc::clone(&file), image)?;
                 file.sync_data().map_err(failed)?;
             }
             growing.publish()?;
@@ -93,8 +95,8 @@ impl Signers {
         Ok(Self { folder: folder.to_owned(), db, detached, pcr })
     }
 
-    fn sign(&self, file: &File, image: &Pending) -> Result<(), RecipeError> {
-        let mut part = Part { file, start: image.offset, len: image.len, at: 0 };
+    fn sign(&self, file: Arc<File>, image: &Pending) -> Result<(), RecipeError> {
+        let mut part = Span::new(file, image.offset, image.len);
         let len = authenticode::unsign(&mut part, image.len)?;
         if image.policies {
             sign_policies(&mut part, len, &self.pcr)?;
@@ -117,54 +119,6 @@ impl Signers {
         }
         let (image, folder) = (image.path.clone(), self.folder.clone());
         Err(RecipeError::NotSigned { image, missing, folder })
-    }
-}
-
-/// A part of a file as a file of its own.
-struct Part<'a> {
-    file: &'a File,
-    start: u64,
-    len: u64,
-    at: u64,
-}
-
-impl Part<'_> {
-    fn room(&self, wanted: usize) -> usize {
-        usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX).min(wanted)
-    }
-}
-
-impl Read for Part<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = self.room(buffer.len());
-        let read = self.file.read_at(&mut buffer[..most], self.start + self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl Write for Part<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let most = self.room(bytes.len());
-        let written = self.file.write_at(&bytes[..most], self.start + self.at)?;
-        self.at += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Part<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.len.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
     }
 }
 

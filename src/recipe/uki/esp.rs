@@ -4,7 +4,7 @@ use bootwright_image::{Blob, FileTree, Metadata, Timestamp};
 use bootwright_uki::unified::names::{IMAGE_FOLDER, LoaderEntry, loader_conf};
 
 use super::UkiRecipe;
-use super::build::Images;
+use super::build::Ready;
 use super::keys::Keys;
 use crate::recipe::{Architecture, RecipeError};
 
@@ -25,29 +25,28 @@ pub(super) fn image_path(name: &str) -> String {
     format!("{IMAGE_FOLDER}/{name}.efi")
 }
 
-/// Everything on the partition, as references to files that have no names.
+/// Everything on the partition. The images are there without their contents.
 pub(super) fn tree(
     recipe: &UkiRecipe,
-    built: &Images,
+    ready: &Ready,
     keys: &Keys,
     time: Timestamp,
 ) -> Result<FileTree, RecipeError> {
     let mut esp = Esp::new(time);
-    esp.put(loader_path(built.architecture), 0o644, built.systemd_boot.clone().into())?;
+    esp.put(loader_path(ready.parts.architecture), 0o644, ready.systemd_boot.clone().into())?;
     esp.folder("EFI/tools")?;
-    for (image, title, file) in &built.images {
-        let blob = Blob::host_file(file.path().into(), 0, image.len);
-        esp.put(&image_path(&image.name), 0o644, blob)?;
-        let entry = LoaderEntry {
-            title: title.clone(),
-            image: image.name.clone(),
-            version: built.version.clone(),
+    for entry in &ready.entries {
+        esp.put(&image_path(&entry.name), 0o644, Blob::deferred(ready.len_max))?;
+        let text = LoaderEntry {
+            title: entry.title.clone(),
+            image: entry.name.clone(),
+            version: ready.parts.version.clone(),
             cmdline: String::new(),
         };
-        let path = format!("loader/entries/{}.conf", image.name);
-        esp.put(&path, 0o644, entry.to_text().into_bytes().into())?;
+        let path = format!("loader/entries/{}.conf", entry.name);
+        esp.put(&path, 0o644, text.to_text().into_bytes().into())?;
     }
-    let first = built.images.first().map(|(image, ..)| image.name.as_str()).unwrap_or_default();
+    let first = ready.entries.first().map(|entry| entry.name.as_str()).unwrap_or_default();
     esp.put("loader/loader.conf", 0o644, loader_conf(first, recipe.enroll).into_bytes().into())?;
     esp.put(RANDOM_SEED, 0o444, Vec::new().into())?;
     for (name, bytes) in &keys.enrollment {

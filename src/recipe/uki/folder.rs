@@ -1,12 +1,15 @@
 //! The files of the EFI system partition in a folder, which appears when it is complete.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bootwright_image::{FileTree, Kind};
+use bootwright_image::{FileTree, Kind, Origin};
 
+use super::build::Places;
+use super::span::Span;
 use crate::recipe::RecipeError;
 
 /// A folder under construction. It becomes `target` in [`publish`](Self::publish); dropped before
@@ -56,17 +59,16 @@ pub(super) fn refuse_existing(target: &Path) -> Result<(), RecipeError> {
     }
 }
 
-/// Writes folders and files of a tree into the folder `target`.
-pub(super) fn write(tree: &FileTree, target: &Path) -> Result<(), RecipeError> {
-    let growing = Growing::new(target)?;
+/// Writes the folders of a tree, and those files whose contents are known, into `folder`.
+pub(super) fn fill(folder: &Path, tree: &FileTree) -> Result<(), RecipeError> {
     let failed = |path: &Path, source| RecipeError::Create { path: path.into(), source };
     for walked in tree.walk() {
-        let path = growing.path().join(String::from_utf8_lossy(&walked.path).into_owned());
+        let path = folder.join(String::from_utf8_lossy(&walked.path).into_owned());
         match tree.inode(walked.id).kind() {
             Kind::Directory(_) => fs::create_dir(&path).map_err(|error| failed(&path, error))?,
-            Kind::File(blob) => {
+            Kind::File(blob) if !matches!(blob.origin(), Origin::Deferred) => {
                 let written = blob.open().and_then(|mut reader| {
-                    let mut file = fs::File::create_new(&path)?;
+                    let mut file = File::create_new(&path)?;
                     io::copy(&mut reader, &mut file)?;
                     file.sync_data()
                 });
@@ -75,5 +77,37 @@ pub(super) fn write(tree: &FileTree, target: &Path) -> Result<(), RecipeError> {
             _ => {}
         }
     }
-    growing.publish()
+    Ok(())
+}
+
+/// Images in files of a folder.
+pub(super) struct InFolder<'a> {
+    folder: &'a Path,
+    open: Option<(PathBuf, Arc<File>)>,
+}
+
+impl<'a> InFolder<'a> {
+    pub(super) fn new(folder: &'a Path) -> Self {
+        Self { folder, open: None }
+    }
+}
+
+impl Places for InFolder<'_> {
+    fn begin(&mut self, path: &str) -> Result<Span, RecipeError> {
+        let path = self.folder.join(path);
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(|source| RecipeError::Create { path: path.clone(), source })?;
+        let file = Arc::new(file);
+        self.open = Some((path, Arc::clone(&file)));
+        Ok(Span::new(file, 0, u64::MAX))
+    }
+
+    fn end(&mut self, _: u64) -> Result<(), RecipeError> {
+        match self.open.take() {
+            Some((path, file)) => {
+                file.sync_data().map_err(|source| RecipeError::Create { path, source })
+            }
+            None => Ok(()),
+        }
+    }
 }

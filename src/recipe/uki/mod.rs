@@ -14,6 +14,7 @@ mod initrd;
 mod iso;
 mod keys;
 pub(crate) mod requests;
+mod span;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, Profile, names};
 
 use super::{RecipeError, Root, Source, checksum};
+use build::{Places, Ready};
+use folder::{Growing, InFolder};
 use keys::Keys;
 use requests::{Note, Product};
 
@@ -169,13 +172,16 @@ impl UkiRecipe {
         folder::refuse_existing(&output)?;
         let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
-        let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, &keys, root.epoch)?;
-        folder::write(&tree, &output)?;
+        let ready = Ready::new(self, &root, &keys, observer)?;
+        let growing = Growing::new(&output)?;
+        folder::fill(growing.path(), &esp::tree(self, &ready, &keys, root.epoch)?)?;
+        let mut places = InFolder::new(growing.path());
+        let built = ready.build(self, &root, &keys, &mut places, observer)?;
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|_| Some(0))?;
             Note::new(Product::Folder, name, pending).write(requests, &keys)?;
         }
+        growing.publish()?;
         Ok(built.report(root.inputs, output))
     }
 
@@ -192,10 +198,11 @@ impl UkiRecipe {
         let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
         let medium = iso::medium(self, root.epoch, observer)?;
-        let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, &keys, root.epoch)?;
+        let ready = Ready::new(self, &root, &keys, observer)?;
+        let tree = esp::tree(self, &ready, &keys, root.epoch)?;
         let output = self.output(Product::Iso, folder, name);
-        let written = iso::write((&tree, built.serial()), medium, root.epoch, &output, observer)?;
+        let build = |places: &mut dyn Places| ready.build(self, &root, &keys, places, observer);
+        let (written, built) = iso::write(&tree, medium, root.epoch, &output, build, observer)?;
         let mut sha256 = [0; 32];
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|path| written.offset(path))?;
