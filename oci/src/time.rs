@@ -52,8 +52,8 @@ pub(crate) fn format(time: Timestamp) -> String {
     let (first, last) = (days(0, 1, 1) * 86400, days(10_000, 1, 1) * 86400 - 1);
     let seconds = time.0.clamp(first, last);
     let (day, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
-    // An estimate that is at most a year off.
-    let mut year = 1970 + day.div_euclid(366);
+    // An estimate that is not too late.
+    let mut year = 1970 + day.div_euclid(366).min(day.div_euclid(365));
     while days(year + 1, 1, 1) <= day {
         year += 1;
     }
