@@ -229,3 +229,62 @@ impl ImageConfig {
         value.as_object_mut().expect("BUG: it was made an object")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn edits_keep_what_they_do_not_touch() {
+        let base = r#"{"architecture":"arm64","variant":"v8","os":"linux","author":"A","config":{"Env":["PATH=/bin","A=1","B"],"Cmd":["sh"],"Labels":null,"Volumes":{"/v":{}}},"rootfs":{"type":"layers","diff_ids":[]},"history":null}"#;
+        let mut config = ImageConfig::parse(base.as_bytes(), "config").unwrap();
+        config.set_created(Timestamp(0));
+        config.set_env("A", "2=3");
+        config.set_env("C", "");
+        config.set_label("l", "x");
+        config.set_entrypoint(&words(&["/init", "-v"]));
+        config.set_cmd(&[]);
+        config.set_user("1000:0");
+        config.set_working_dir("/w");
+        config.expose("80/tcp");
+        config.add_volume("/u");
+        config.set_stop_signal("SIGRTMIN+3");
+        config.set_shell(&words(&["/bin/bash", "-c"]));
+        config.set_healthcheck(json!({"Test": ["NONE"]}));
+        config.pad_history(1);
+        config.add_history(&HistoryEntry {
+            created_by: "ENV A".into(),
+            comment: "c".into(),
+            empty_layer: true,
+        });
+        assert_eq!((config.env_value("A"), config.env_value("B")), (Some("2=3"), None));
+        assert_eq!((config.working_dir(), config.architecture()), ("/w", "arm64"));
+        config.set_platform("amd64", "linux");
+        let text =
+            String::from_utf8(config.to_bytes(&[ContentDigest::Sha256([0xab; 32])])).unwrap();
+        let digest = "ab".repeat(32);
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"architecture":"amd64","os":"linux","author":"A","config":{{"Env":["PATH=/bin","A=2=3","B","C="],"Labels":{{"l":"x"}},"Volumes":{{"/v":{{}},"/u":{{}}}},"Entrypoint":["/init","-v"],"User":"1000:0","WorkingDir":"/w","ExposedPorts":{{"80/tcp":{{}}}},"StopSignal":"SIGRTMIN+3","Shell":["/bin/bash","-c"],"Healthcheck":{{"Test":["NONE"]}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{digest}"]}},"created":"1970-01-01T00:00:00Z","history":[{{}},{{"created":"1970-01-01T00:00:00Z","created_by":"ENV A","comment":"c","empty_layer":true}}]}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn configs_of_other_shapes_are_refused() {
+        for (text, message) in [
+            (r#"{"config":[]}"#, r#"c: its field "config" is not an object"#),
+            (r#"{"rootfs":"x"}"#, r#"c: its field "rootfs" is not an object"#),
+            (r#"{"history":{}}"#, r#"c: its field "history" is not a list"#),
+            ("[]", "c: cannot be understood"),
+        ] {
+            let error = ImageConfig::parse(text.as_bytes(), "c").unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

@@ -178,3 +178,92 @@ impl Records {
         self.0.push(b'\n');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootwright_image::Timestamp;
+
+    fn header<'a>(name: &'a [u8], link: &'a [u8], size: u64, metadata: &'a Metadata) -> Header<'a> {
+        Header { name, link, flag: flag::FILE, size, device: (4095, 1_048_575), metadata }
+    }
+
+    /// The records of the extended header, none when there is none.
+    fn records(header: &Header<'_>) -> Vec<String> {
+        let bytes = header.encode();
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut entries = archive.entries().unwrap();
+        let mut entry = entries.next().unwrap().unwrap();
+        let Some(records) = entry.pax_extensions().unwrap() else { return Vec::new() };
+        let show = |record: tar::PaxExtension<'_>| {
+            format!("{}={}", record.key_bytes().escape_ascii(), record.value_bytes().escape_ascii())
+        };
+        records.map(|record| show(record.unwrap())).collect()
+    }
+
+    #[test]
+    fn what_fits_stands_in_the_fields_and_the_rest_before_them() {
+        let plain = Metadata::file(0o7777);
+        let last = Metadata {
+            uid: 2_097_151,
+            gid: 2_097_151,
+            mtime: Timestamp(8_589_934_591),
+            ..plain.clone()
+        };
+        let n100 = [b'n'; 100];
+        let fits = header(&n100, &n100, 8_589_934_591, &last);
+        assert_eq!(fits.encode().len(), BLOCK);
+        let bytes = fits.encode();
+        let fields = tar::Header::from_byte_slice(&bytes);
+        assert_eq!(fields.path_bytes()[..], n100);
+        assert_eq!(fields.link_name_bytes().unwrap()[..], n100);
+        assert_eq!(fields.entry_size().unwrap(), 8_589_934_591);
+        assert_eq!((fields.uid().unwrap(), fields.mtime().unwrap()), (2_097_151, 8_589_934_591));
+        assert_eq!(fields.device_minor().unwrap(), Some(1_048_575));
+        assert_eq!(fields.mode().unwrap(), 0o7777);
+
+        let n101 = [b'n'; 101];
+        let text = "n".repeat(101);
+        let mut big = Metadata { uid: 2_097_152, gid: u32::MAX, mtime: Timestamp(-1), ..plain };
+        big.xattrs.insert(b"user.\xc3\xa9", b"\0=");
+        assert_eq!(
+            records(&header(&n101, &n101, 1 << 33, &big)),
+            [
+                format!("path={text}"),
+                format!("linkpath={text}"),
+                "size=8589934592".to_owned(),
+                "uid=2097152".to_owned(),
+                "gid=4294967295".to_owned(),
+                "mtime=-1".to_owned(),
+                "SCHILY.xattr.user.\\xc3\\xa9=\\x00=".to_owned(),
+            ]
+        );
+        let binary = [b"\xff", &n101[..]].concat();
+        let late = Metadata { mtime: Timestamp(8_589_934_592), ..Metadata::file(0) };
+        let found = records(&header(&binary, b"", 0, &late));
+        assert_eq!(found[0], "hdrcharset=BINARY");
+        assert_eq!(found[2], "mtime=8589934592");
+    }
+
+    #[test]
+    fn lengths_of_records_count_themselves() {
+        for len in (0..1200).chain(9_960..10_040).chain(99_950..100_010) {
+            let mut records = Records::default();
+            records.add(b"k", &vec![b'v'; len]);
+            let (number, _) =
+                records.0.split_at(records.0.iter().position(|b| *b == b' ').unwrap());
+            let number: usize = std::str::from_utf8(number).unwrap().parse().unwrap();
+            assert_eq!(number, records.0.len(), "{len}");
+        }
+    }
+
+    #[test]
+    fn sizes_that_come_late_have_one_block_whatever_they_are() {
+        for size in [0, 8_589_934_591, 8_589_934_592, u64::MAX >> 1] {
+            let block = late_header("blobs/x", size);
+            let fields = tar::Header::from_byte_slice(&block);
+            assert_eq!(fields.entry_size().unwrap(), size);
+            assert_eq!(&fields.path_bytes()[..], b"blobs/x");
+        }
+    }
+}

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use bootwright_image::{FileTree, Kind, Metadata, Silent, Timestamp};
+use bootwright_image::{Blob, FileTree, Kind, Metadata, Silent, Timestamp};
 use bootwright_oci::write::{
-    Changes, Container, LayoutFolder, NewImage, write_container, write_layer,
+    ArchiveFormat, BlobRole, Changes, Container, ImageArchive, ImageStore, LayoutFolder, NewImage,
+    WriteError, WrittenImage, write_container, write_layer,
 };
-use bootwright_oci::{ContentDigest, Limits};
+use bootwright_oci::{ContentDigest, Limits, Reference};
 
 use super::layers::{dump, jobs, made_by};
-use crate::build::{Layout, Tar, gzip, layout_dir, read, reference, scratch};
+use crate::build::{
+    Layout, Member, Tar, Warnings, config, gzip, layout_dir, read, reference, scratch, sha256, show,
+};
 use crate::foreign::{has, run};
 
 #[test]
@@ -66,7 +69,7 @@ fn files_in_a_container_are_files_and_nothing_else() {
     assert_eq!(error, r#""loader/l" is no regular file: the layer may have no other"#);
 }
 
-fn tagged(dir: &Path, tag: &str) -> bootwright_oci::Reference {
+fn tagged(dir: &Path, tag: &str) -> Reference {
     format!("oci:{}:{tag}", dir.display()).parse().unwrap()
 }
 
@@ -110,4 +113,239 @@ fn a_layer_on_a_base_image_keeps_the_base_layers_bytes() {
         let copy = read(&copy.parse().unwrap()).unwrap();
         assert_eq!(dump(&copy.tree, &copy.streams), dump(&after, &rootfs.streams));
     }
+}
+
+/// A layout with one image of a tree, and the image's tag.
+fn image_of(tree: &FileTree, store: &mut dyn ImageStore, tag: &str) -> WrittenImage {
+    let changes = Changes::whole(tree).unwrap();
+    let layer = write_layer(store, &changes, tree, &(), jobs(2), &Silent).unwrap();
+    let mut image = NewImage::scratch("amd64");
+    image.config.set_created(Timestamp(1));
+    image.push(layer, &made_by("COPY . /"));
+    image.write(store, &[tag.to_owned()], &Silent).unwrap()
+}
+
+/// What a user that is not root can unpack, with names at every length that matters.
+fn ordinary_tree() -> FileTree {
+    let time = |seconds| Metadata { mtime: Timestamp(seconds), ..Metadata::file(0o644) };
+    let directory = Metadata { mtime: Timestamp(7), ..Metadata::directory(0o755) };
+    let mut tree = FileTree::new(directory.clone());
+    let root = tree.root();
+    for len in [1, 99, 100, 101, 254, 255] {
+        let name = "n".repeat(len);
+        tree.add_file(root, name.as_bytes(), time(5), name.as_str().into()).unwrap();
+    }
+    let name = [b'd'; 255];
+    let mut at = root;
+    for _ in 0..8 {
+        at = tree.add_directory(at, &name, directory.clone()).unwrap();
+    }
+    let deep = tree.add_file(at, b"deep", time(-9), "deep".into()).unwrap();
+    tree.add_link(root, b"link-to-deep", deep).unwrap();
+    let link = Metadata { mode: 0o777, ..time(5) };
+    tree.add(root, b"s", link, Kind::Symlink([b't'; 300].into())).unwrap();
+    tree.add_file(root, "\u{fc}\u{f6}".as_bytes(), time(5), "x".into()).unwrap();
+    tree.add_file(root, b"setuid", Metadata { mode: 0o4755, ..time(1) }, "x".into()).unwrap();
+    tree.add(root, b"pipe", time(5), Kind::Fifo).unwrap();
+    tree
+}
+
+#[test]
+fn others_unpack_what_was_written() {
+    let tree = ordinary_tree();
+    let out = tempfile::tempdir().unwrap();
+    let mut store = LayoutFolder::open(&out.path().join("image")).unwrap();
+    image_of(&tree, &mut store, "v1");
+    let read_back = read(&tagged(&out.path().join("image"), "v1")).unwrap();
+    assert_eq!(dump(&read_back.tree, &read_back.streams), dump(&tree, &()));
+    if has("umoci") {
+        run("umoci", &["unpack", "--rootless", "--image", "image:v1", "bundle"], out.path());
+        let mut unpacked = read(&Reference::Directory(out.path().join("bundle/rootfs"))).unwrap();
+        // Whoever runs the test owns the files.
+        let ids: Vec<_> = unpacked.tree.walk().map(|walked| walked.id).collect();
+        for id in ids.into_iter().chain([unpacked.tree.root()]) {
+            let metadata = unpacked.tree.metadata_mut(id);
+            (metadata.uid, metadata.gid) = (0, 0);
+            metadata.xattrs.remove(b"user.rootlesscontainers");
+        }
+        assert_eq!(dump(&unpacked.tree, &unpacked.streams), dump(&tree, &()));
+    }
+}
+
+#[test]
+fn archives_hold_shared_layers_once_and_others_read_them() {
+    let tree = ordinary_tree();
+    let mut more = tree.clone();
+    more.add_file(more.root(), b"more", Metadata::file(0o644), "more".into()).unwrap();
+    for (format, scheme) in
+        [(ArchiveFormat::Docker, "docker-archive"), (ArchiveFormat::Oci, "oci-archive")]
+    {
+        let mut archive = ImageArchive::new(Cursor::new(Vec::new()), format);
+        let changes = Changes::whole(&tree).unwrap();
+        let base = write_layer(&mut archive, &changes, &tree, &(), jobs(2), &Silent).unwrap();
+        let changes = Changes::between(&tree, &more).unwrap();
+        let top = write_layer(&mut archive, &changes, &more, &(), jobs(2), &Silent).unwrap();
+        let mut image = NewImage::scratch("amd64");
+        image.push(base, &made_by("one"));
+        image.write(&mut archive, &["x:1".to_owned()], &Silent).unwrap();
+        image.push(top, &made_by("two"));
+        image.write(&mut archive, &["x:2".to_owned(), "x:3".to_owned()], &Silent).unwrap();
+        let bytes = archive.finish().unwrap().into_inner();
+        let (dir, path) = scratch("images.tar", &bytes);
+        let mut names: Vec<_> = tar::Archive::new(&bytes[..])
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().into_owned())
+            .collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count, "{names:?}");
+        for (name, tree) in [("x:1", &tree), ("x:2", &more), ("x:3", &more)] {
+            let reference = format!("{scheme}:{}:{name}", path.display());
+            let rootfs = read(&reference.parse().unwrap()).unwrap();
+            assert_eq!(dump(&rootfs.tree, &rootfs.streams), dump(tree, &()), "{reference}");
+            if has("skopeo") {
+                let from = format!("{scheme}:images.tar:{name}");
+                let to = format!("oci:copied:{}", name.replace(':', "-"));
+                run("skopeo", &["copy", &from, &to], dir.path());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_layout_keeps_its_other_images_and_shows_no_halves() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = ordinary_tree();
+    let other = FileTree::new(Metadata::directory(0o700));
+    let mut store = LayoutFolder::open(dir.path()).unwrap();
+    let first = image_of(&tree, &mut store, "a");
+    let mut store = LayoutFolder::open(dir.path()).unwrap();
+    image_of(&other, &mut store, "b");
+    image_of(&other, &mut store, "a");
+    for tag in ["a", "b"] {
+        let found = read(&tagged(dir.path(), tag)).unwrap();
+        assert_eq!(dump(&found.tree, &found.streams), dump(&other, &()));
+    }
+    // Its blobs are still there, as are those of any image that lost its name.
+    assert!(store.contains(&first.manifest.digest, first.manifest.size));
+
+    let error = store
+        .store(BlobRole::GzipLayer, None, &mut |output| {
+            output.write_all(b"half")?;
+            Err(std::io::Error::other("no more").into())
+        })
+        .unwrap_err();
+    assert_eq!(error.to_string(), "cannot write the image");
+    let expected = Some((ContentDigest::of(b"this"), 4));
+    let error = store
+        .store(BlobRole::Config, expected, &mut |output| Ok(output.write_all(b"that")?))
+        .unwrap_err();
+    assert!(error.to_string().contains("its digest is sha256:"), "{error}");
+    let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["blobs", "index.json", "oci-layout"]);
+
+    std::fs::write(dir.path().join("index.json"), r#"{"manifests":7}"#).unwrap();
+    let image = NewImage::scratch("amd64");
+    let error = image.write(&mut store, &[], &Silent).unwrap_err().to_string();
+    assert!(error.ends_with(r#"its field "manifests" is not a list"#), "{error}");
+}
+
+#[test]
+fn the_layers_of_a_docker_archive_are_kept_as_they_are() {
+    let tar = Tar::of(["d etc", "f etc/a text"]);
+    let plain = config(&format!("{:?},{:?}", sha256(&tar), sha256(&tar)));
+    let mut archive = Tar::default();
+    archive.add(&Member::file("one/layer.tar", &tar));
+    archive.add(&Member::file("two.tar.gz", gzip(&tar)));
+    archive.add(&Member::file("config.json", plain));
+    let saved =
+        r#"[{"Config":"config.json","RepoTags":["x:1"],"Layers":["one/layer.tar","two.tar.gz"]}]"#;
+    archive.add(&Member::file("manifest.json", saved));
+    let (dir, path) = scratch("saved.tar", &archive.end());
+    let base = Reference::DockerArchive { file: path, name: None };
+    let image = NewImage::on_base(&base, "amd64", &Limits::default()).unwrap();
+    let mut store = LayoutFolder::open(&dir.path().join("image")).unwrap();
+    let written = image.write(&mut store, &["v".to_owned()], &Silent).unwrap();
+    let layers: Vec<_> = written
+        .layers
+        .iter()
+        .map(|(_, layer)| (layer.media_type.as_str(), layer.digest.to_string()))
+        .collect();
+    assert_eq!(
+        layers,
+        [
+            ("application/vnd.oci.image.layer.v1.tar", sha256(&tar)),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", sha256(&gzip(&tar))),
+        ]
+    );
+    let found = read(&tagged(&dir.path().join("image"), "v")).unwrap();
+    assert_eq!(show(&found), ["d etc", "f etc/a text"]);
+    if has("skopeo") {
+        run("skopeo", &["copy", "oci:image:v", "dir:copy"], dir.path());
+    }
+}
+
+#[test]
+fn a_base_that_is_damaged_or_none_is_refused() {
+    let tar = Tar::of(["f a text"]);
+    let dir = layout_dir(&Layout::of(std::slice::from_ref(&tar)));
+    let base = reference(dir.path());
+    let image = NewImage::on_base(&base, "amd64", &Limits::default()).unwrap();
+    let blob = dir.path().join("blobs").join(sha256(&tar).replace(':', "/"));
+    let mut damaged = tar;
+    damaged[600] ^= 1;
+    std::fs::write(blob, damaged).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let mut store = LayoutFolder::open(out.path()).unwrap();
+    let error = image.write(&mut store, &[], &Silent).unwrap_err();
+    assert!(matches!(error, WriteError::Digest { .. }), "{error}");
+    assert!(!out.path().join("index.json").exists());
+
+    let error = NewImage::on_base(&Reference::Tar("x".into()), "amd64", &Limits::default());
+    let text = "tar:x: a folder or a tar has no config and no layers to build upon";
+    assert_eq!(error.unwrap_err().to_string(), text);
+}
+
+#[test]
+fn what_a_layer_cannot_hold_is_said_before_anything_is_written() {
+    let empty = FileTree::new(Metadata::directory(0o755));
+    let with = |name: &[u8], metadata: Metadata, kind: Kind| {
+        let mut tree = empty.clone();
+        tree.add(tree.root(), name, metadata, kind).unwrap();
+        tree
+    };
+    let file = || Kind::File("x".into());
+    let marker = with(b".wh.x", Metadata::default(), file());
+    let text = r#"".wh.x" cannot be in an image: names that begin with ".wh." hide others there"#;
+    for (before, after) in [(&empty, &marker), (&marker, &empty)] {
+        assert_eq!(Changes::between(before, after).unwrap_err().to_string(), text);
+    }
+    let mut metadata = Metadata::file(0o644);
+    metadata.xattrs.insert(b"user.a=b", b"");
+    let mut store = ImageArchive::new(Cursor::new(Vec::new()), ArchiveFormat::Oci);
+    for (tree, message) in [
+        (
+            with(b"f", metadata, file()),
+            r#""f": the name of its extended attribute "user.a=b" has a "=""#,
+        ),
+        (
+            with(b"f", Metadata::default(), Kind::File(Blob::deferred(9))),
+            r#"the content of "f" is not known yet: a layer cannot hold room for it"#,
+        ),
+    ] {
+        let changes = Changes::whole(&tree).unwrap();
+        let error = write_layer(&mut store, &changes, &tree, &(), jobs(1), &Silent).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+    let socket = with(b"s", Metadata::default(), Kind::Socket);
+    let changes = Changes::whole(&socket).unwrap();
+    assert_eq!(changes.left_out(), [b"s"]);
+    let warnings = Warnings::default();
+    write_layer(&mut store, &changes, &socket, &(), jobs(1), &warnings).unwrap();
+    let warnings = warnings.0.into_inner().unwrap();
+    assert_eq!(warnings, [r#""s": a layer cannot hold a socket: left out"#]);
 }
