@@ -23,7 +23,7 @@ mod image;
 mod layer;
 mod layout;
 mod store;
-mod tar;
+pub(crate) mod tar;
 
 pub use archive::{ArchiveFormat, ImageArchive};
 pub use changes::Changes;

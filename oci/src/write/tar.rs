@@ -17,7 +17,7 @@ use crate::error::escape;
 ///
 /// # Errors
 /// [`WriteError`].
-pub(super) fn write(
+pub(crate) fn write(
     changes: &Changes,
     tree: &FileTree,
     streams: &dyn Streams,
