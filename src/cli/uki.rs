@@ -35,6 +35,7 @@ fn build(args: UkiBuildArgs, progress: &Progress, as_json: bool) -> anyhow::Resu
     let report = match kind {
         UkiType::Uki => recipe.write_folder(&folder, &name, progress)?,
         UkiType::Iso => recipe.write_iso(&folder, &name, progress)?,
+        UkiType::Container => recipe.write_container(&folder, &name, progress)?,
     };
     let mut summary = summary(&report, requests.is_none(), start);
     if let Some(requests) = requests {

@@ -9,6 +9,7 @@ use bootwright_boot::iso9660;
 use bootwright_boot::loaders::{FindError, MenuError};
 use bootwright_image::{ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
+use bootwright_oci::write::WriteError as OciWriteError;
 use bootwright_partitions::fat;
 use bootwright_squashfs::WriteError;
 use bootwright_uki::authenticode::AuthenticodeError;
@@ -239,6 +240,9 @@ pub enum RecipeError {
     /// An Authenticode signature.
     #[error("cannot sign an image")]
     Sign(#[from] AuthenticodeError),
+    /// A container image.
+    #[error("cannot write the container image")]
+    Container(#[from] OciWriteError),
     /// Secure Boot keys.
     #[error("cannot make or use Secure Boot keys")]
     Keys(#[from] KeysError),

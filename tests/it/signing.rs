@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::fixture::{BOOTWRIGHT, base_image};
-use crate::tools::{names, run, sha256};
+use crate::tools::{names, require, run, sha256};
 use crate::uki::{made, uki};
 
 /// A copy of the keys' public half: what a build may have.
@@ -160,4 +160,37 @@ fn files_for_firmware_say_what_they_hold() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&damaged, bytes).unwrap();
     failure(&bootwright(&["verify"], &[("", &damaged)]));
+}
+
+#[test]
+fn a_container_holds_the_files_for_an_upgrade_and_can_be_signed_later_too() {
+    require!("skopeo", "tar");
+    let Some(made) = made() else { return };
+    let Some(base) = base_image() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let (keys, requests) = (made.join("keys"), temp.path().join("requests"));
+    let (once, later) = (temp.path().join("once"), temp.path().join("later"));
+    run(&mut uki(&base, &keys, "container", &once));
+    assert_eq!(names(&once), ["edge.tar", "edge.tar.sha256"]);
+    run(uki(&base, &keys, "container", &later).arg("--sign-later").arg(&requests));
+    succeeded(&bootwright(&["sign"], &[("", &requests), ("--keys", &keys)]));
+    succeeded(&bootwright(&["uki", "attach"], &[("", &requests), ("--output", &later)]));
+    assert_eq!(sha256(&once.join("edge.tar")), sha256(&later.join("edge.tar")));
+
+    let copied = temp.path().join("copied");
+    let source = format!("docker-archive:{}:edge:latest", once.join("edge.tar").display());
+    let target = format!("dir:{}", copied.display());
+    run(Command::new("skopeo")
+        .args(["copy", "--quiet", "--insecure-policy"])
+        .args([source, target]));
+    let manifest = fs::read(copied.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let [layer] = manifest["layers"].as_array().unwrap().as_slice() else { panic!("{manifest}") };
+    let blob = copied.join(layer["digest"].as_str().unwrap().trim_start_matches("sha256:"));
+    let listed = Command::new("tar").arg("--list").arg("--file").arg(blob).output().unwrap();
+    let listed = succeeded(&listed);
+    assert!(listed.lines().all(|name| !name.starts_with('.') && !name.ends_with('/')), "{listed}");
+    for name in ["EFI/BOOT/BOOTX64.EFI", "EFI/kairos/norole.efi", "loader/loader.conf"] {
+        assert!(listed.lines().any(|line| line == name), "{name}: {listed}");
+    }
 }

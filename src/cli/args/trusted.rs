@@ -19,6 +19,9 @@ pub(crate) enum UkiType {
     Uki,
     /// An ISO for disc and USB stick: OUTPUT/NAME.iso and OUTPUT/NAME.iso.sha256
     Iso,
+    /// A container image with the same files, for upgrades of installed systems: the docker archive
+    /// OUTPUT/NAME.tar and OUTPUT/NAME.tar.sha256
+    Container,
 }
 
 /// When the boot loader enrols the keys of a machine in Setup Mode.

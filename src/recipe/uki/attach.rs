@@ -12,7 +12,8 @@ use bootwright_uki::keys::KeyFolder;
 use bootwright_uki::signer::{Detached, Identity};
 use bootwright_uki::unified::sign_policies;
 
-use super::folder::Growing;
+use super::container::pack;
+use super::folder::{Growing, refuse_existing};
 use super::requests::{Note, PCR_ROLE, Pending, Product, unsigned};
 use super::span::Span;
 use crate::output::{Staged, copy_range};
@@ -26,9 +27,9 @@ pub struct Attached {
     pub path: PathBuf,
     /// Paths of the signed images on the EFI system partition.
     pub images: Vec<String>,
-    /// Length of an ISO in bytes; zero for a folder.
+    /// Length of the file in bytes; zero for a folder.
     pub len: u64,
-    /// SHA-256 of an ISO; zero for a folder.
+    /// SHA-256 of the file; zero for a folder.
     pub sha256: [u8; 32],
 }
 
@@ -61,8 +62,14 @@ pub fn attach(
             let sha256 = checksum::publish(staged, len, observer)?;
             Ok(Attached { path, images, len, sha256 })
         }
-        Product::Folder => {
-            let path = folder.join(&note.name);
+        Product::Folder | Product::Container => {
+            let is_folder = note.product == Product::Folder;
+            let file_name =
+                if is_folder { note.name.clone() } else { format!("{}.tar", note.name) };
+            let path = folder.join(file_name);
+            if is_folder {
+                refuse_existing(&path)?;
+            }
             let growing = Growing::new(&path)?;
             copy_folder(&source, growing.path())?;
             for image in &note.images {
@@ -73,8 +80,13 @@ pub fn attach(
                 signers.sign(Arc::clone(&file), image)?;
                 file.sync_data().map_err(failed)?;
             }
-            growing.publish()?;
-            Ok(Attached { path, images, len: 0, sha256: [0; 32] })
+            if is_folder {
+                growing.publish()?;
+                return Ok(Attached { path, images, len: 0, sha256: [0; 32] });
+            }
+            let packed = pack(growing.path(), &note.label, &note.name, &path, observer)?;
+            let (len, sha256) = packed;
+            Ok(Attached { path, images, len, sha256 })
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::recipe::{Architecture, RecipeError};
 
 /// Where systemd-boot keeps a seed for the system's random numbers. It is there, empty, so that
 /// nothing is written to a medium that cannot be written to.
-const RANDOM_SEED: &str = "loader/random-seed";
+pub(super) const RANDOM_SEED: &str = "loader/random-seed";
 
 /// Where firmware looks for the boot loader.
 pub(super) fn loader_path(architecture: Architecture) -> &'static str {

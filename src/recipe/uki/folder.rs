@@ -20,9 +20,8 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Makes an empty folder beside `target`, which must not exist.
+    /// Makes an empty folder beside `target`.
     pub(super) fn new(target: &Path) -> Result<Self, RecipeError> {
-        refuse_existing(target)?;
         let mut name = OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{}.part", std::process::id()));

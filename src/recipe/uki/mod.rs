@@ -7,6 +7,7 @@
 
 mod attach;
 mod build;
+mod container;
 mod esp;
 mod find;
 mod folder;
@@ -26,7 +27,8 @@ use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, Profile, names};
 
 use super::{RecipeError, Root, Source, checksum};
-use build::{Places, Ready};
+use build::{Images, Places, Ready};
+use container::Label;
 use folder::{Growing, InFolder};
 use keys::Keys;
 use requests::{Note, Product};
@@ -116,10 +118,17 @@ pub struct UkiReport {
     pub images: Vec<UkiImage>,
     /// The stub's version, and whether its measurements are known for sure.
     pub stub: (Option<String>, bool),
-    /// Length of the ISO in bytes; zero for a folder.
+    /// Length of the file in bytes; zero for a folder.
     pub len: u64,
-    /// SHA-256 of the ISO; zero for a folder.
+    /// SHA-256 of the file; zero for a folder.
     pub sha256: [u8; 32],
+}
+
+/// A folder's files, as far as they matter behind it.
+struct Made {
+    built: Images,
+    label: Label,
+    inputs: Vec<InputSummary>,
 }
 
 /// An image to be: its name, title and command line.
@@ -169,20 +178,56 @@ impl UkiRecipe {
         observer: &dyn Observer,
     ) -> Result<UkiReport, RecipeError> {
         let output = self.output(Product::Folder, folder, name);
-        folder::refuse_existing(&output)?;
+        let (growing, made) = self.fill(Product::Folder, &output, name, observer)?;
+        growing.publish()?;
+        Ok(made.built.report(made.inputs, output))
+    }
+
+    /// Writes the same files as a container image, the docker archive `NAME.tar`, and
+    /// `NAME.tar.sha256` into `folder`. Both appear when they are complete.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn write_container(
+        &self,
+        folder: &Path,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> Result<UkiReport, RecipeError> {
+        let output = self.output(Product::Container, folder, name);
+        let (growing, made) = self.fill(Product::Container, &output, name, observer)?;
+        if self.sign_later.is_some() {
+            growing.publish()?;
+            return Ok(made.built.report(made.inputs, output));
+        }
+        let (len, sha256) = container::pack(growing.path(), &made.label, name, &output, observer)?;
+        Ok(UkiReport { len, sha256, ..made.built.report(made.inputs, output) })
+    }
+
+    /// A folder beside `output` with all files.
+    fn fill(
+        &self,
+        product: Product,
+        output: &Path,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> Result<(Growing, Made), RecipeError> {
+        if product == Product::Folder || self.sign_later.is_some() {
+            folder::refuse_existing(output)?;
+        }
         let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
         let ready = Ready::new(self, &root, &keys, observer)?;
-        let growing = Growing::new(&output)?;
+        let growing = Growing::new(output)?;
         folder::fill(growing.path(), &esp::tree(self, &ready, &keys, root.epoch)?)?;
         let mut places = InFolder::new(growing.path());
         let built = ready.build(self, &root, &keys, &mut places, observer)?;
+        let label = Label::new(ready.parts.architecture, root.epoch);
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|_| Some(0))?;
-            Note::new(Product::Folder, name, pending).write(requests, &keys)?;
+            Note::new(product, name, pending, label.clone()).write(requests, &keys)?;
         }
-        growing.publish()?;
-        Ok(built.report(root.inputs, output))
+        Ok((growing, Made { built, label, inputs: root.inputs }))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -206,7 +251,8 @@ impl UkiRecipe {
         let mut sha256 = [0; 32];
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|path| written.offset(path))?;
-            Note::new(Product::Iso, name, pending).write(requests, &keys)?;
+            let label = Label::new(ready.parts.architecture, root.epoch);
+            Note::new(Product::Iso, name, pending, label).write(requests, &keys)?;
             written.file.publish()?;
         } else {
             sha256 = checksum::publish(written.file, written.len, observer)?;
@@ -227,6 +273,7 @@ impl UkiRecipe {
             (Some(_), _) => requests::unsigned(folder, product, name),
             (None, Product::Iso) => folder.join(format!("{name}.iso")),
             (None, Product::Folder) => folder.join(name),
+            (None, Product::Container) => folder.join(format!("{name}.tar")),
         }
     }
 

@@ -15,6 +15,7 @@ use bootwright_uki::efi::Variable;
 use bootwright_uki::keys::PCR_PUBLIC_NAME;
 use serde::{Deserialize, Serialize};
 
+use super::container::Label;
 use super::keys::Keys;
 use crate::recipe::RecipeError;
 
@@ -32,6 +33,8 @@ pub(super) enum Product {
     Folder,
     /// An ISO.
     Iso,
+    /// A container image with the files of such a folder.
+    Container,
 }
 
 /// A PE image with a placeholder for its last signature.
@@ -56,11 +59,12 @@ pub(super) struct Note {
     pub(super) product: Product,
     pub(super) name: String,
     pub(super) images: Vec<Pending>,
+    pub(super) label: Label,
 }
 
 impl Note {
-    pub(super) fn new(product: Product, name: &str, images: Vec<Pending>) -> Self {
-        Self { version: VERSION, product, name: name.to_owned(), images }
+    pub(super) fn new(product: Product, name: &str, images: Vec<Pending>, label: Label) -> Self {
+        Self { version: VERSION, product, name: name.to_owned(), images, label }
     }
 
     /// Completes the folder.
@@ -115,6 +119,6 @@ pub(super) fn begin(folder: &Path) -> Result<(), RecipeError> {
 pub(super) fn unsigned(folder: &Path, product: Product, name: &str) -> PathBuf {
     match product {
         Product::Iso => folder.join(format!("{name}.unsigned.iso")),
-        Product::Folder => folder.join(format!("{name}.unsigned")),
+        Product::Folder | Product::Container => folder.join(format!("{name}.unsigned")),
     }
 }
