@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+mod disk;
 mod trusted;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use disk::DiskArgs;
 pub(crate) use trusted::{GenkeyArgs, SignArgs, UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 
 use super::{progress, size};
@@ -63,6 +65,13 @@ pub(crate) enum Command {
     /// Build a squashfs of an image's root file system
     #[command(after_help = IMAGE)]
     Squashfs(SquashfsArgs),
+    /// Build a disk that starts the recovery system, which installs the rest at the first boot
+    ///
+    /// Partitions: efi (shim and GRUB of the image), oem (user-data, what boots next), recovery
+    /// (the root file system as a file system image) and, when there is content, COS_CONTENT. UEFI
+    /// boots it. The image brings the menu, /etc/cos/grub.cfg; there is a plain one for others.
+    #[command(after_help = IMAGE)]
+    Disk(Box<DiskArgs>),
     /// Build unified kernel images: the whole root file system in one signed file
     ///
     /// The image must hold a kernel in /boot and systemd's EFI programs (Debian: systemd-boot-efi);
