@@ -12,3 +12,5 @@ mod hostile;
 mod merging;
 mod model;
 mod records;
+#[cfg(feature = "registry")]
+mod registry;
