@@ -7,10 +7,11 @@ use ureq::Body;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 use ureq::http::{Method, Response};
 
+use super::ask::Ask;
 use super::endpoint::Endpoint;
 use super::error::{Again, Failure, RegistryError};
 use super::pull::{Pull, header};
-use super::session::{Ask, Session};
+use super::session::Session;
 use crate::store::{Item, Partial, StoreError};
 
 /// Bytes moved at once.

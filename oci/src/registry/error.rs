@@ -84,6 +84,12 @@ pub enum RegistryError {
     /// What is wanted is not in the store and there is no network. All of it is listed.
     #[error("without network, the store lacks {}", list(.0))]
     Missing(Vec<MissingImage>),
+    /// A connection would be needed, and none is allowed.
+    #[error("{host}: nothing can be sent without network")]
+    Offline {
+        /// The host.
+        host: String,
+    },
     /// The store.
     #[error(transparent)]
     Store(StoreError),

@@ -7,6 +7,7 @@ use ureq::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use ureq::http::{Method, Response, Uri};
 use zeroize::Zeroizing;
 
+use super::ask::{Ask, Payload};
 use super::challenge::{self, Challenge};
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
@@ -14,7 +15,7 @@ use super::error::{Again, Failure, RegistryError};
 use super::location::{encode, resolve, with_query};
 use super::reply::{Unread, document, message};
 use super::secret::Secret;
-use super::session::{Ask, Payload, Session};
+use super::session::Session;
 use super::token::{Authorization, TokenReply};
 
 /// Bytes of an issuer's answer.

@@ -17,8 +17,9 @@
 //! Secrets are overwritten when they are dropped and never shown; copies in the buffers of HTTP and
 //! TLS live as long as their connections.
 
+mod ask;
 mod authfile;
-mod blob;
+pub(crate) mod blob;
 pub(crate) mod challenge;
 mod credentials;
 mod endpoint;
@@ -27,6 +28,7 @@ mod issuer;
 pub(crate) mod location;
 mod proxy;
 mod pull;
+mod push;
 mod reply;
 mod retry;
 mod secret;
@@ -34,12 +36,14 @@ mod session;
 mod settings;
 pub(crate) mod token;
 mod transport;
+pub(crate) mod upload;
 
 pub use authfile::AuthFile;
 pub use credentials::{Credential, CredentialHelper, Credentials};
 pub use endpoint::{Mirror, Mirrors};
 pub use error::{MissingImage, RegistryError};
 pub use proxy::{NoProxy, Proxies, Proxy};
+pub use push::Pushed;
 pub use retry::Retry;
 pub use secret::Secret;
 pub use settings::{Identity, Settings, SettingsError, Trust};
@@ -49,6 +53,7 @@ use bootwright_image::Observer;
 use crate::name::ImageName;
 use crate::store::{Lookup, Selection, Store, StoredImage};
 use pull::Pull;
+use push::Push;
 use session::Session;
 
 /// Pulls images into stores and pushes them from there.
@@ -85,6 +90,30 @@ impl Client {
         }
         Session::run(&self.settings, observer, |session| {
             names.iter().map(|name| self.pull_one(name, selection, store, session)).collect()
+        })
+    }
+
+    /// Sends an image of the store to a registry: what is there already is left alone, blobs that
+    /// another repository of the same registry has are mounted, the manifest goes last. Of an index
+    /// one architecture is sent by its own manifest, or everything.
+    ///
+    /// The observer is told bytes of blobs as [`Phase::Write`](bootwright_image::Phase::Write).
+    ///
+    /// # Errors
+    /// [`RegistryError`]; [`RegistryError::Offline`] when this client may not connect.
+    pub fn push(
+        &self,
+        source: &ImageName,
+        target: &ImageName,
+        selection: &Selection,
+        store: &Store,
+        observer: &dyn Observer,
+    ) -> Result<Pushed, RegistryError> {
+        if self.settings.offline {
+            return Err(RegistryError::Offline { host: target.host().to_owned() });
+        }
+        Session::run(&self.settings, observer, |session| {
+            Push::new(session, store, target)?.run(source, target, selection)
         })
     }
 

@@ -7,10 +7,11 @@ use bootwright_image::Phase;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 use ureq::http::{HeaderMap, Method};
 
+use super::ask::Ask;
 use super::endpoint::Endpoint;
 use super::error::{Failure, RegistryError};
 use super::reply::{Unread, document};
-use super::session::{Ask, Session, lock};
+use super::session::{Session, lock};
 use crate::digest::ContentDigest;
 use crate::name::ImageName;
 use crate::store::{Item, Parts, Selection, Store, StoredImage, Walker, media_type};

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use bootwright_image::Observer;
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, LOCATION, RETRY_AFTER};
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use ureq::{Body, SendBody};
 
+use super::ask::{Ask, Payload};
 use super::endpoint::Endpoint;
 use super::error::{Again, Failure, RegistryError, printable};
 use super::location::{resolve, same_origin};
@@ -29,34 +30,6 @@ const TICK: Duration = Duration::from_millis(50);
 const LONG_WAIT: Duration = Duration::from_secs(2);
 /// Attempts at a mirror after the first one: there is another place to ask.
 const MIRROR_ATTEMPTS: u32 = 1;
-
-/// A request that can be sent more than once.
-pub(super) struct Ask<'a> {
-    pub(super) method: Method,
-    pub(super) url: String,
-    /// What is asked for, in errors.
-    pub(super) what: &'a str,
-    pub(super) headers: Vec<(HeaderName, String)>,
-    pub(super) payload: Payload<'a>,
-    /// Statuses outside 2xx that the caller deals with.
-    pub(super) allowed: &'a [u16],
-}
-
-/// What is sent along.
-pub(super) enum Payload<'a> {
-    None,
-    Bytes(&'a [u8]),
-    /// Bytes of known length from a reader that can be made anew.
-    #[expect(dead_code, reason = "uploads come next")]
-    Stream(u64, &'a dyn Fn() -> Result<Box<dyn Read + 'a>, RegistryError>),
-}
-
-impl<'a> Ask<'a> {
-    /// A request without headers and payload.
-    pub(super) fn new(method: Method, url: String, what: &'a str) -> Self {
-        Self { method, url, what, headers: Vec::new(), payload: Payload::None, allowed: &[] }
-    }
-}
 
 /// The state that all requests of one pull or push share.
 pub(super) struct Session<'a> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::ContentDigest;
+use crate::name::ImageName;
 
 /// Why a [`Store`](super::Store) could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +47,14 @@ pub enum StoreError {
         /// The input.
         reference: String,
     },
+    /// The store does not know a name.
+    #[error("{name} is not in the store")]
+    Unknown {
+        /// The name.
+        name: Box<ImageName>,
+    },
     /// An image lacks blobs.
-    #[error("{image}: {} blobs are missing, the first is {first}", count)]
+    #[error("{image}: {count} of its parts are missing in the store, the first is {first}")]
     Incomplete {
         /// The image.
         image: String,
@@ -62,7 +69,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }

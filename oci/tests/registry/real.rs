@@ -3,10 +3,11 @@
 use base64ct::Encoding;
 use bootwright_image::Silent;
 use bootwright_oci::registry::{AuthFile, Client, Identity, RegistryError, Settings};
+use bootwright_oci::store::Lookup;
 use bootwright_oci::{ImageName, Selection, Store};
 
 use super::server::{Authority, Registry, Setup, has, run};
-use crate::build::{Layout, Tar, chain, layout_dir, read, reference, show};
+use crate::build::{Layout, Member, Tar, chain, layout_dir, read, reference, show};
 
 fn amd64() -> Selection {
     Selection::Architecture("amd64".to_owned())
@@ -89,4 +90,145 @@ fn certificates_and_passwords_open_a_registry_and_nothing_else_does() {
     settings.credentials.files = vec![auth("who:knows:what")];
     let expected = show(&read(&reference(source.path())).unwrap());
     assert_eq!(pull(&settings, &name).unwrap(), expected);
+}
+
+/// A registry without TLS and settings for it.
+fn plain() -> Option<(Registry, Settings)> {
+    let registry = Registry::start(&Setup::default())?;
+    let mut settings = Settings::default();
+    settings.plain_http.insert(registry.host.clone());
+    Some((registry, settings))
+}
+
+/// Numbers without a pattern, so that nothing is small by accident.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn big_layout() -> Layout {
+    let mut tar = Tar::default();
+    tar.add(&Member::file("big", noise(3 << 20)));
+    Layout::of(&[Tar::of(["d etc", "f etc/a one"]), tar.end()])
+}
+
+#[test]
+fn an_image_is_pushed_whole_or_in_parts_and_skopeo_reads_it() {
+    let Some((registry, mut settings)) = plain() else { return };
+    if !has("skopeo") {
+        return;
+    }
+    let source = layout_dir(&big_layout());
+    let expected = show(&read(&reference(source.path())).unwrap());
+    for (tag, chunk) in [("whole", None), ("parts", Some(1_000_000))] {
+        settings.chunk = chunk;
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        // A repository of its own, or the blobs of the first round would be there.
+        let name: ImageName = format!("{}/out/{tag}:{tag}", registry.host).parse().unwrap();
+        store.import(&reference(source.path()), &name, &amd64(), &Silent).unwrap();
+        let client = Client::new(settings.clone());
+        let pushed = client.push(&name, &name, &amd64(), &store, &Silent).unwrap();
+        assert_eq!((pushed.sent, pushed.present, pushed.mounted), (3, 0, 0));
+        let again = client.push(&name, &name, &amd64(), &store, &Silent).unwrap();
+        assert_eq!((again.sent, again.present, again.bytes), (0, 3, 0));
+        assert_eq!(again.digest, pushed.digest);
+
+        let from = format!("docker://{name}");
+        let to = format!("oci:{}:x", dir.path().join("copy").display());
+        run("skopeo", &["--insecure-policy", "copy", "--src-tls-verify=false", &from, &to]);
+        assert_eq!(show(&read(&to.parse().unwrap()).unwrap()), expected);
+        assert_eq!(pull(&settings, &name).unwrap(), expected);
+    }
+}
+
+#[test]
+fn blobs_that_another_repository_has_are_mounted() {
+    let Some((registry, settings)) = plain() else { return };
+    let source = layout_dir(&big_layout());
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let name = |repository: &str| -> ImageName {
+        format!("{}/{repository}:v1", registry.host).parse().unwrap()
+    };
+    let client = Client::new(settings.clone());
+    for (repository, mounted) in [("one", 0), ("two/deep", 3)] {
+        let name = name(repository);
+        store.import(&reference(source.path()), &name, &amd64(), &Silent).unwrap();
+        let pushed = client.push(&name, &name, &amd64(), &store, &Silent).unwrap();
+        assert_eq!((pushed.mounted, pushed.sent), (mounted, 3 - mounted), "{repository}");
+    }
+    assert_eq!(pull(&settings, &name("two/deep")).unwrap(), pull(&settings, &name("one")).unwrap());
+}
+
+#[test]
+fn an_index_travels_whole_or_by_architecture() {
+    let Some((registry, settings)) = plain() else { return };
+    let mut layout = Layout::default();
+    let platform = |arch: &str| format!(r#","platform":{{"os":"linux","architecture":"{arch}"}}"#);
+    let mut children = Vec::new();
+    for arch in ["amd64", "arm64"] {
+        let file = format!("f only {arch}");
+        children.push(layout.image(&platform(arch), &[Tar::of([file.as_str()])]));
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{kind}","manifests":[{}]}}"#,
+        children.join(",")
+    );
+    layout.manifests = vec![layout.blob(kind, index.as_bytes(), "")];
+    let source = layout_dir(&layout);
+    let name: ImageName = format!("{}/multi:v1", registry.host).parse().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.import(&reference(source.path()), &name, &Selection::All, &Silent).unwrap();
+    let client = Client::new(settings.clone());
+    let pushed = client.push(&name, &name, &Selection::All, &store, &Silent).unwrap();
+    assert_eq!(pushed.sent, 4);
+
+    let here = tempfile::tempdir().unwrap();
+    let sparse = Store::open(here.path()).unwrap();
+    let pulled = client.pull(std::slice::from_ref(&name), &amd64(), &sparse, &Silent).unwrap();
+    assert_eq!(Some(pulled[0].digest), pushed.digest);
+    assert_eq!(show(&read(&pulled[0].reference).unwrap()), ["f only amd64"]);
+    let arm = Selection::Architecture("arm64".to_owned());
+    assert!(matches!(sparse.find(&name, &arm).unwrap(), Lookup::Incomplete(_)));
+    let error = client.push(&name, &name, &Selection::All, &sparse, &Silent).unwrap_err();
+    assert!(error.to_string().contains("of its parts are missing in the store"), "{error}");
+    // One architecture can be sent without the others.
+    let single: ImageName = format!("{}/single:v1", registry.host).parse().unwrap();
+    client.push(&name, &single, &amd64(), &sparse, &Silent).unwrap();
+    assert_eq!(pull(&settings, &single).unwrap(), ["f only amd64"]);
+    client.pull(std::slice::from_ref(&name), &Selection::All, &sparse, &Silent).unwrap();
+    assert!(matches!(sparse.find(&name, &arm).unwrap(), Lookup::Complete(_)));
+}
+
+#[test]
+fn without_network_the_store_answers_and_everything_missing_is_listed() {
+    let Some((registry, mut settings)) = plain() else { return };
+    let source = layout_dir(&two_layers());
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let host = registry.host.clone();
+    let name = |tag: &str| -> ImageName { format!("{host}/x:{tag}").parse().unwrap() };
+    let stored = store.import(&reference(source.path()), &name("v1"), &amd64(), &Silent).unwrap();
+    settings.offline = true;
+    drop(registry);
+    let client = Client::new(settings);
+    let found = client.pull(&[name("v1")], &amd64(), &store, &Silent).unwrap();
+    assert_eq!(found, std::slice::from_ref(&stored));
+    let by_digest = name("v1").with_digest(stored.digest);
+    assert!(client.pull(&[by_digest], &amd64(), &store, &Silent).is_ok());
+
+    let other = name("v2").with_digest(format!("sha256:{}", "0".repeat(64)).parse().unwrap());
+    let error = client.pull(&[name("v1"), name("v3"), other.clone()], &amd64(), &store, &Silent);
+    let text = error.unwrap_err().to_string();
+    assert_eq!(text, format!("without network, the store lacks {}, {other}", name("v3")));
+    assert!(client.push(&name("v1"), &name("v1"), &amd64(), &store, &Silent).is_err());
 }
