@@ -129,7 +129,8 @@ impl Pull<'_> {
         partial.restart()?;
         match status {
             // It has all of the blob, whatever was asked for.
-            200 => match reply.body().content_length() {
+            200 => match header(reply.headers(), "content-length").and_then(|len| len.parse().ok())
+            {
                 Some(len) if len != item.size => Err(size(item, len)),
                 _ => Ok(()),
             },

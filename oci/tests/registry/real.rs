@@ -2,14 +2,17 @@
 
 use base64ct::Encoding;
 use bootwright_image::Silent;
-use bootwright_oci::registry::{AuthFile, Client, Identity, RegistryError, Settings};
+use bootwright_oci::registry::{
+    AuthFile, Client, Identity, NoProxy, Proxy, RegistryError, Settings,
+};
 use bootwright_oci::store::Lookup;
 use bootwright_oci::{ImageName, Selection, Store};
 
+use super::scripted::{cutter, proxy};
 use super::server::{Authority, Registry, Setup, has, run};
 use crate::build::{Layout, Member, Tar, chain, layout_dir, read, reference, show};
 
-fn amd64() -> Selection {
+pub(super) fn amd64() -> Selection {
     Selection::Architecture("amd64".to_owned())
 }
 
@@ -101,7 +104,7 @@ fn plain() -> Option<(Registry, Settings)> {
 }
 
 /// Numbers without a pattern, so that nothing is small by accident.
-fn noise(len: usize) -> Vec<u8> {
+pub(super) fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
         state ^= state << 13;
@@ -231,4 +234,67 @@ fn without_network_the_store_answers_and_everything_missing_is_listed() {
     let text = error.unwrap_err().to_string();
     assert_eq!(text, format!("without network, the store lacks {}, {other}", name("v3")));
     assert!(client.push(&name("v1"), &name("v1"), &amd64(), &store, &Silent).is_err());
+}
+
+#[test]
+fn an_interrupted_upload_is_begun_anew_when_the_registry_has_forgotten_it() {
+    let Some((registry, mut settings)) = plain() else { return };
+    let source = layout_dir(&big_layout());
+    settings.parallel = std::num::NonZeroUsize::MIN;
+    settings.retry.first = std::time::Duration::from_millis(100);
+    for (tag, chunk) in [("whole", None), ("parts", Some(500_000))] {
+        settings.chunk = chunk;
+        // All requests use one connection, which is cut in the middle of the large blob.
+        let host = cutter(&registry.host, 1, 2_000_000);
+        settings.plain_http.insert(host.clone());
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let name: ImageName = format!("{host}/cut/{tag}:v1").parse().unwrap();
+        store.import(&reference(source.path()), &name, &amd64(), &Silent).unwrap();
+        let client = Client::new(settings.clone());
+        let pushed = client.push(&name, &name, &amd64(), &store, &Silent).unwrap();
+        assert_eq!(pushed.sent, 3);
+        let log = registry.log();
+        let asked =
+            log.lines().find(|line| line.contains(&format!("\"GET /v2/cut/{tag}/blobs/up")));
+        assert!(asked.is_some_and(|line| line.contains("HTTP/1.1\" 404 ")), "{log}");
+        assert_eq!(
+            pull(&settings, &name).unwrap(),
+            show(&read(&reference(source.path())).unwrap())
+        );
+    }
+}
+
+#[test]
+fn a_proxy_is_used_with_its_password_except_where_it_is_not_to_be() {
+    let authority = Authority::new();
+    let setup = Setup { tls: Some(&authority), ..Setup::default() };
+    let Some(registry) = Registry::start(&setup) else { return };
+    let source = layout_dir(&two_layers());
+    let mut settings = Settings::default();
+    settings.trust.add_pem(authority.pem().as_bytes()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let direct: ImageName = format!("{}/x:v1", registry.host).parse().unwrap();
+    store.import(&reference(source.path()), &direct, &amd64(), &Silent).unwrap();
+    // Loopback is reached without the proxy.
+    let (proxy, heads) = proxy();
+    let url = format!("http://user:pass%40word@{proxy}");
+    settings.proxies.https = Some(Proxy::parse(&url).unwrap());
+    let client = Client::new(settings.clone());
+    client.push(&direct, &direct, &amd64(), &store, &Silent).unwrap();
+    assert!(heads.lock().unwrap().is_empty());
+
+    let port = registry.host.rsplit(':').next().unwrap();
+    let name: ImageName = format!("registry.test:{port}/x:v1").parse().unwrap();
+    pull(&settings, &name).unwrap();
+    let head = heads.lock().unwrap().first().cloned().unwrap();
+    assert!(head.starts_with(&format!("CONNECT registry.test:{port} HTTP/1.1\r\n")), "{head}");
+    let basic = base64ct::Base64::encode_string(b"user:pass@word");
+    assert!(head.contains(&format!("Proxy-Authorization: Basic {basic}\r\n")), "{head}");
+    let before = heads.lock().unwrap().len();
+    settings.proxies.except = NoProxy::parse("example.org,.test");
+    settings.retry.attempts = 0;
+    assert!(pull(&settings, &name).is_err());
+    assert_eq!(heads.lock().unwrap().len(), before);
 }

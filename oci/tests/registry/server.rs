@@ -106,6 +106,11 @@ impl Registry {
         }
         panic!("docker-registry does not answer");
     }
+
+    /// What it has written.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
 }
 
 impl Drop for Registry {
@@ -128,7 +133,7 @@ fn write_config(setup: &Setup<'_>, dir: &Path, port: u16) -> PathBuf {
         storage.display()
     );
     if let Some(authority) = setup.tls {
-        let (certificate, key) = authority.issue(&[]);
+        let (certificate, key) = authority.issue(&["registry.test"]);
         let (certificate, key) = (file("cert.pem", &certificate), file("key.pem", &key));
         text += &format!("  tls:\n    certificate: {certificate}\n    key: {key}\n");
         if setup.client_certificates {
