@@ -9,6 +9,8 @@ mod interrupt;
 mod iso;
 mod machine;
 mod progress;
+#[cfg(feature = "registry")]
+mod registry;
 mod size;
 mod squashfs;
 mod summary;
@@ -56,6 +58,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
         Command::Uki(args) => uki::run(*args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
+        #[cfg(feature = "registry")]
+        Command::Fetch(args) => registry::fetch(&args, &progress, json),
+        #[cfg(feature = "registry")]
+        Command::Push(args) => registry::push(&args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
             let mut text = String::new();
@@ -104,8 +110,9 @@ fn source(
     args: SourceArgs,
     epoch: Option<Timestamp>,
     compression: &CompressionArgs,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
-    source_with(args, epoch, jobs(compression), cache(compression)?)
+    source_with(args, epoch, jobs(compression), cache(compression)?, progress)
 }
 
 fn source_with(
@@ -113,9 +120,14 @@ fn source_with(
     epoch: Option<Timestamp>,
     jobs: NonZeroUsize,
     cache: Option<Arc<Cache>>,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
     let base = crate::oci::Reference::parse(&args.base)
         .map_err(|error| Usage(format!("--base: {error}")))?;
+    #[cfg(feature = "registry")]
+    let base = registry::local(base, &args.registry, args.arch, progress)?;
+    #[cfg(not(feature = "registry"))]
+    let _ = progress;
     Ok(Source {
         overlays: args.overlay_rootfs,
         architecture: args.arch,

@@ -17,7 +17,7 @@ use crate::recipe::uki::{UkiImage, UkiRecipe, UkiReport};
 pub(super) fn run(args: UkiArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     let (folder, name, kind) = (args.output.clone(), args.name.clone(), args.kind);
-    let recipe = recipe(args)?;
+    let recipe = recipe(args, progress)?;
     let (report, output) = match kind {
         UkiType::Uki => (recipe.write_folder(&folder, &name, progress)?, folder.join(name)),
         UkiType::Iso => {
@@ -28,9 +28,9 @@ pub(super) fn run(args: UkiArgs, progress: &Progress, as_json: bool) -> anyhow::
     print(summary(&report, &output, start).render(as_json).as_bytes())
 }
 
-fn recipe(args: UkiArgs) -> anyhow::Result<UkiRecipe> {
+fn recipe(args: UkiArgs, progress: &Progress) -> anyhow::Result<UkiRecipe> {
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
-    let source = source_with(args.source, epoch::from_environment()?, jobs, None)?;
+    let source = source_with(args.source, epoch::from_environment()?, jobs, None, progress)?;
     let recipe = UkiRecipe::new(source, args.keys);
     Ok(UkiRecipe {
         extend_cmdline: args.extend_cmdline,
