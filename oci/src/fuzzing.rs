@@ -129,6 +129,12 @@ pub fn image_json(data: &[u8]) {
     }
 }
 
+/// Reads what registries, users and other programs send: headers, documents, names, settings.
+#[cfg(feature = "registry")]
+pub fn registry_replies(data: &[u8]) {
+    crate::registry::fuzzing::replies(data);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +202,8 @@ mod tests {
             tar_stream(&data);
             layer_merge(&data);
             image_json(&data);
+            #[cfg(feature = "registry")]
+            registry_replies(&data);
         }
 
         #[test]
@@ -209,6 +217,8 @@ mod tests {
                 data[at] = value;
             }
             image_json(&data);
+            #[cfg(feature = "registry")]
+            registry_replies(&data);
         }
     }
 

@@ -19,13 +19,14 @@
 
 mod ask;
 mod authfile;
-pub(crate) mod blob;
-pub(crate) mod challenge;
+mod blob;
+mod challenge;
 mod credentials;
 mod endpoint;
 mod error;
+pub(crate) mod fuzzing;
 mod issuer;
-pub(crate) mod location;
+mod location;
 mod proxy;
 mod pull;
 mod push;
@@ -34,9 +35,9 @@ mod retry;
 mod secret;
 mod session;
 mod settings;
-pub(crate) mod token;
+mod token;
 mod transport;
-pub(crate) mod upload;
+mod upload;
 
 pub use authfile::AuthFile;
 pub use credentials::{Credential, CredentialHelper, Credentials};
