@@ -1,5 +1,6 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
+mod replies;
 pub mod seeds;
 mod trust;
 
@@ -34,6 +35,7 @@ pub const TARGETS: [Target; 19] = [
         ..target("oci_layer_write", bootwright_oci::fuzzing::layer_write, seeds::layers)
     },
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
+    target("oci_registry_replies", bootwright_oci::fuzzing::registry_replies, replies::replies),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),
     target("boot_iso_reader", bootwright_boot::fuzzing::iso9660, seeds::isos),
     target("boot_catalog", bootwright_boot::fuzzing::boot_catalog, seeds::catalogs),
