@@ -47,4 +47,5 @@ mod identify;
 pub mod output;
 pub mod project;
 pub mod recipe;
+pub mod sbom;
 pub mod verify;

@@ -86,3 +86,4 @@ pub use reference::{Reference, ReferenceError};
 pub use small::read_small_archive;
 pub use stack::{InputSummary, Options, Rootfs, Stack};
 pub use streams::LayerStreams;
+pub use time::format as format_time;
