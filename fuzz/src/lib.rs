@@ -1,5 +1,6 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
+mod databases;
 pub mod seeds;
 mod trust;
 
@@ -20,7 +21,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 21] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -34,6 +35,8 @@ pub const TARGETS: [Target; 19] = [
         ..target("oci_layer_write", bootwright_oci::fuzzing::layer_write, seeds::layers)
     },
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
+    target("project_luet", bootwright::project::luet::parse_anything, databases::repositories),
+    target("sbom_databases", bootwright::sbom::parse_anything, databases::databases),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),
     target("boot_iso_reader", bootwright_boot::fuzzing::iso9660, seeds::isos),
     target("boot_catalog", bootwright_boot::fuzzing::boot_catalog, seeds::catalogs),

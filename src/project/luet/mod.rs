@@ -30,5 +30,23 @@ pub use repository::{Reading, Repository};
 pub use request::{PackageRequest, RequestError, Selector};
 pub use version::Version;
 
+/// For fuzzing: whatever the bytes of a repository's documents, they are read or refused.
+#[doc(hidden)]
+pub fn parse_anything(bytes: &[u8]) {
+    use metadata::{Collection, Definition, Metadata, Package, Spec, parse};
+    let _ = parse::<Spec>(bytes, "fuzz");
+    let _ = parse::<Definition>(bytes, "fuzz");
+    let _ = parse::<Collection>(bytes, "fuzz");
+    if let Ok(Metadata { index: Some(index) }) = parse(bytes, "fuzz") {
+        let mut versions: Vec<_> = index
+            .into_iter()
+            .map(|artifact| Package::new(artifact, &std::collections::BTreeMap::new()).version)
+            .collect();
+        versions.sort();
+        assert!(versions.is_sorted(), "the order of versions is none");
+    }
+    let _ = Auth::parse(bytes, "fuzz");
+}
+
 #[cfg(test)]
 mod tests;
