@@ -45,5 +45,7 @@ pub mod cache;
 pub mod cli;
 mod identify;
 pub mod output;
+pub mod project;
 pub mod recipe;
+pub mod sbom;
 pub mod verify;

@@ -70,6 +70,7 @@ mod reference;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod scan;
+mod small;
 mod source;
 mod stack;
 pub mod store;
@@ -87,6 +88,8 @@ pub use limits::Limits;
 pub use name::{ImageName, NameError};
 pub use record::Records;
 pub use reference::{Reference, ReferenceError};
+pub use small::read_small_archive;
 pub use stack::{InputSummary, Options, Rootfs, Stack};
 pub use store::{Selection, Store, StoreError};
 pub use streams::LayerStreams;
+pub use time::format as format_time;

@@ -48,7 +48,8 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 
 /// A time as RFC 3339 writes it, in UTC. Those outside the years 0 to 9999 become the nearest that
 /// it can write.
-pub(crate) fn format(time: Timestamp) -> String {
+#[must_use]
+pub fn format(time: Timestamp) -> String {
     let (first, last) = (days(0, 1, 1) * 86400, days(10_000, 1, 1) * 86400 - 1);
     let seconds = time.0.clamp(first, last);
     let (day, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));

@@ -1,0 +1,3 @@
+//! What a project of CanvOS is made of.
+
+pub mod luet;
