@@ -45,5 +45,6 @@ pub mod cache;
 pub mod cli;
 mod identify;
 pub mod output;
+pub mod project;
 pub mod recipe;
 pub mod verify;
