@@ -38,7 +38,7 @@ impl Kind {
     ///
     /// # Errors
     /// Says what is needed, to go on after "NAME is VALUE; ".
-    pub(super) fn check(self, value: &str) -> Result<(), String> {
+    pub(in crate::project) fn check(self, value: &str) -> Result<(), String> {
         if value.chars().any(char::is_control) {
             return Err("line ends and other control characters cannot be used".into());
         }
