@@ -20,7 +20,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -28,6 +28,10 @@ pub const TARGETS: [Target; 18] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_layer_merge", bootwright_oci::fuzzing::layer_merge, seeds::layers)
+    },
+    Target {
+        repair: seeds::repair_tar,
+        ..target("oci_layer_write", bootwright_oci::fuzzing::layer_write, seeds::layers)
     },
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),

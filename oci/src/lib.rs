@@ -39,7 +39,7 @@
 //! ```
 //!
 //! # Not here
-//! Registries: `docker://` is refused for now. Writing images.
+//! Registries: `docker://` is refused for now.
 //!
 //! # Specifications
 //! [OCI image format 1.1](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md);
@@ -73,6 +73,7 @@ mod streams;
 mod tar;
 mod time;
 mod whiteout;
+pub mod write;
 
 pub use compression::Compression;
 pub use digest::{ContentDigest, InvalidDigest};

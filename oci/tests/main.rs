@@ -12,3 +12,4 @@ mod hostile;
 mod merging;
 mod model;
 mod records;
+mod writing;

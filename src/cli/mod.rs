@@ -10,6 +10,7 @@ mod iso;
 mod machine;
 mod progress;
 mod project;
+mod sign;
 mod size;
 mod squashfs;
 mod summary;
@@ -56,7 +57,8 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
-        Command::Uki(args) => uki::run(*args, &progress, json),
+        Command::Uki(args) => uki::run(args, &progress, json),
+        Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
@@ -67,7 +69,7 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
             print(text.as_bytes())
         }
         Command::Args(args) => project::args(&args, keys, &progress),
-        Command::Target(_) => Err(Usage("targets are not there yet".into()).into()),
+        Command::Target(args) => project::target(&args, keys, &progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "bootwright", &mut script);

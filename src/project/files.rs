@@ -70,9 +70,12 @@ impl Files {
         };
         for entry in fs::read_dir(folder)? {
             let name = entry?.file_name();
-            let Some(name) = name.to_str().filter(|name| name.starts_with("content-")) else { continue };
+            let Some(name) = name.to_str().filter(|name| name.starts_with("content-")) else {
+                continue;
+            };
             let bundle = |file: &ProjectFile| {
-                file.path.extension() == Some(OsStr::new("zst")) && file.path.components().count() == 2
+                file.path.extension() == Some(OsStr::new("zst"))
+                    && file.path.components().count() == 2
             };
             let bundles: Vec<_> = below(folder, name)?.into_iter().filter(bundle).collect();
             if !bundles.is_empty() {
@@ -97,7 +100,14 @@ fn below(folder: &Path, name: &str) -> io::Result<Vec<ProjectFile>> {
     let mut open = vec![PathBuf::from(name)];
     while let Some(next) = open.pop() {
         let entries = match fs::read_dir(folder.join(&next)) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                continue;
+            }
             entries => entries?,
         };
         for entry in entries {

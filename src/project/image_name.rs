@@ -36,7 +36,9 @@ impl ImageName {
         Ok(match self.0.parse()? {
             Reference::Layout { dir, tag } => Reference::Layout { dir: from(dir), tag },
             Reference::OciArchive { file, tag } => Reference::OciArchive { file: from(file), tag },
-            Reference::DockerArchive { file, name } => Reference::DockerArchive { file: from(file), name },
+            Reference::DockerArchive { file, name } => {
+                Reference::DockerArchive { file: from(file), name }
+            }
             Reference::Directory(dir) => Reference::Directory(from(dir)),
             Reference::Tar(file) => Reference::Tar(from(file)),
             other => other,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{ARG_FILE, Arguments, Environment, Sources};
 use super::checkout;
+use super::files::Files;
 use super::problem::{Place, Problem, Problems};
 
 /// Largest text file of a project that is read, in bytes.
@@ -36,6 +37,12 @@ pub struct Project {
     pub folder: PathBuf,
     /// The values.
     pub arguments: Arguments,
+    /// The files that builds take in.
+    pub files: Files,
+    /// The content of `k8s_version.json`.
+    pub versions: Option<Vec<u8>>,
+    /// The content of `user-data`, `None` if it is not there or too large to be checked.
+    pub user_data: Option<Vec<u8>>,
     /// What is wrong with them.
     pub problems: Problems,
 }
@@ -66,7 +73,20 @@ impl Project {
             problems.push(problem.help("cp .arg.template .arg, and edit it"));
         }
         problems.extend(arguments.check());
-        Ok(Self { folder: folder.into(), arguments, problems })
+        let names = ["EDGE_CUSTOM_CONFIG", "CLUSTERCONFIG"].map(|key| arguments.get(key));
+        let files = Files::find(folder, names[0], names[1])?;
+        problems.extend(missing(&arguments, &files));
+        let versions = read_if_there(&folder.join("k8s_version.json"))?;
+        let user_data = read_if_there(&folder.join("user-data"))?;
+        let mut problems: Vec<Problem> = problems.into_iter().collect();
+        problems.sort_by_key(|problem| {
+            problem.place.as_ref().map(|place| (place.file.clone(), place.position))
+        });
+        let problems = problems.into_iter().fold(Problems::default(), |mut all, one| {
+            all.push(one);
+            all
+        });
+        Ok(Self { folder: folder.into(), arguments, files, versions, user_data, problems })
     }
 
     /// A path of the project.
@@ -74,6 +94,26 @@ impl Project {
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+/// Files that a key names and that are not there. CanvOS leaves them out without a word; the names
+/// that stand in its template are left out here too.
+fn missing(arguments: &Arguments, files: &Files) -> Vec<Problem> {
+    let named = [
+        ("EDGE_CUSTOM_CONFIG", ".edge-custom-config.yaml", files.edge_config.is_some()),
+        ("CLUSTERCONFIG", "spc.tgz", files.cluster_config.is_some()),
+    ];
+    let named = named.into_iter().filter(|(key, template, there)| {
+        !there && arguments.some(key).is_some_and(|value| value != *template)
+    });
+    named
+        .map(|(key, _, _)| {
+            let text = format!("{key} is {:?}, where no file is", arguments.get(key));
+            arguments
+                .wrong(key, text)
+                .help("correct the path; it is meant from the project's folder on")
+        })
+        .collect()
 }
 
 /// Reads a text file of a project; `None` where there is none.

@@ -10,12 +10,15 @@ const WIDTH: usize = 99;
 /// tags do, and the profile has no `system.customTag`.
 #[must_use]
 pub fn profile(arguments: &Arguments) -> String {
-    let macros = |name: &str| format!("{{{{ .spectro.pack.edge-native-byoi.options.system.{name} }}}}");
+    let macros =
+        |name: &str| format!("{{{{ .spectro.pack.edge-native-byoi.options.system.{name} }}}}");
     let [registry, repo, distribution, version, tag] =
         ["registry", "repo", "k8sDistribution", "peVersion", "customTag"].map(macros);
     let tag = arguments.some("CUSTOM_TAG").map(|_| format!("-{tag}")).unwrap_or_default();
     let kubernetes = "{{ .spectro.system.kubernetes.version }}";
-    let mut text = format!("{PACK}options:\n  system.uri: \"{registry}/{repo}:{distribution}-{kubernetes}-{version}{tag}\"\n\n");
+    let mut text = format!(
+        "{PACK}options:\n  system.uri: \"{registry}/{repo}:{distribution}-{kubernetes}-{version}{tag}\"\n\n"
+    );
     for (name, value) in [
         ("registry", arguments.get("IMAGE_REGISTRY")),
         ("repo", arguments.get("IMAGE_REPO")),
@@ -37,7 +40,9 @@ pub fn profile(arguments: &Arguments) -> String {
 #[must_use]
 pub fn with_heading(profile: &str) -> String {
     let line = "#".repeat(WIDTH);
-    format!("{line}\n# For the cluster profile in Palette: the values of the pack in its OS layer\n{line}\n{profile}")
+    format!(
+        "{line}\n# For the cluster profile in Palette: the values of the pack in its OS layer\n{line}\n{profile}"
+    )
 }
 
 const PACK: &str = r#"pack:

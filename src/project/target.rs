@@ -52,7 +52,11 @@ impl Target {
     /// All of them, with what they make.
     pub const ALL: [(Self, &'static str, &'static str); 19] = [
         (Self::BuildAllImages, "build-all-images", "provider images and the installer ISO"),
-        (Self::BuildProviderImages, "build-provider-images", "a provider image for each version of Kubernetes"),
+        (
+            Self::BuildProviderImages,
+            "build-provider-images",
+            "a provider image for each version of Kubernetes",
+        ),
         (Self::BuildProviderImagesFips, "build-provider-images-fips", "the same"),
         (Self::ProviderImage, "provider-image", "the provider image for K8S_VERSION"),
         (Self::UkiProviderImage, "uki-provider-image", "the same for trusted boot"),
@@ -68,7 +72,11 @@ impl Target {
         (Self::SecureBootDirs, "secure-boot-dirs", "the folders of secure-boot/"),
         (Self::ValidateUserData, "validate-user-data", "a check of user-data"),
         (Self::StylusImagePack, "stylus-image-pack", "build/stylus-image.tar"),
-        (Self::BuildProviderTrustedbootImage, "build-provider-trustedboot-image", "trusted-boot/*.tar"),
+        (
+            Self::BuildProviderTrustedbootImage,
+            "build-provider-trustedboot-image",
+            "trusted-boot/*.tar",
+        ),
         (Self::IsoEfiSizeCheck, "iso-efi-size-check", "build/efi-size-check.iso"),
     ];
 
@@ -91,7 +99,10 @@ impl Target {
     /// Whether the cluster profile is shown at the end.
     #[must_use]
     pub fn shows_profile(self) -> bool {
-        matches!(self, Self::BuildAllImages | Self::BuildProviderImages | Self::BuildProviderImagesFips)
+        matches!(
+            self,
+            Self::BuildAllImages | Self::BuildProviderImages | Self::BuildProviderImagesFips
+        )
     }
 }
 

@@ -9,6 +9,7 @@ pub mod genkey;
 pub mod iso;
 mod pack;
 mod root;
+pub mod sign;
 pub mod squashfs;
 mod tee;
 pub mod uki;

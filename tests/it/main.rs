@@ -14,6 +14,7 @@ mod library;
 mod machine;
 mod readers;
 mod safety;
+mod signing;
 mod small;
 mod tools;
 mod uki;

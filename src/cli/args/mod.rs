@@ -11,7 +11,7 @@ mod trusted;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use project::{ArgsArgs, TargetArgs};
-pub(crate) use trusted::{GenkeyArgs, UkiArgs, UkiType};
+pub(crate) use trusted::{GenkeyArgs, SignArgs, UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 
 use super::{progress, size};
 use crate::recipe::Architecture;
@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// measured into PCR 11, and policies for what will be measured are signed with
     /// tpm2-pcr-private.pem of the keys.
     #[command(after_help = IMAGE)]
-    Uki(Box<UkiArgs>),
+    Uki(UkiArgs),
     /// Make Secure Boot keys and what goes into firmware: the secure-boot folder
     ///
     /// OUTPUT/private-keys holds PK, KEK, db and tpm2-pcr-private.pem, readable to their owner
@@ -84,7 +84,12 @@ pub(crate) enum Command {
     /// OUTPUT/public-keys holds the certificates, OUTPUT/enrollment what goes into firmware. Nothing
     /// that exists is replaced.
     Genkey(GenkeyArgs),
-    /// Show what is inside an ISO, a squashfs or a unified kernel image
+    /// Sign what a build with --sign-later asked for, or a PE image
+    ///
+    /// Needs only the folder with the requests, some kilobytes, and the keys: no image, no network.
+    Sign(SignArgs),
+    /// Show what is inside an ISO, a squashfs, a unified kernel image, or a file for firmware
+    /// (.esl, .auth)
     Inspect(InspectArgs),
     /// Check the structure and every content of an ISO or a squashfs
     ///
@@ -255,7 +260,7 @@ fn file_name(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The ISO, squashfs or EFI program
+    /// The ISO, squashfs, EFI program, signature list or signed variable
     pub(crate) file: PathBuf,
 
     /// Print JSON
