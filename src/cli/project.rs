@@ -30,6 +30,9 @@ pub(super) fn target(
     problems.extend(plan.problems.clone());
     warn(&problems, progress);
     refuse(problems)?;
+    let problems = plan.check_files(&project.folder)?;
+    warn(&problems, progress);
+    refuse(problems)?;
     plan.measure(&project.folder, progress)?;
     if args.dry_run {
         return dry_run(&plan, args.json);

@@ -7,7 +7,7 @@ use bootwright_oci::InputSummary;
 use serde_json::{Map, Value, json};
 
 use super::load::Project;
-use super::plan::Planned;
+use super::plan::{Input, Planned, Source};
 use super::target::Target;
 use crate::output::{OutputError, Staged};
 use crate::recipe::checksum_hex;
@@ -30,6 +30,14 @@ pub struct Artefact<'a> {
     pub sha256: &'a [u8; 32],
     /// The images and archives that were read, with what was found in them.
     pub read: &'a [InputSummary],
+}
+
+/// Roles of files that a plan names and that nothing applies yet.
+const UNUSED: [&str; 2] = ["Dockerfile", "certificate"];
+
+/// Whether the artefact was made with it. Images are among what was read, with their digests.
+fn used(input: &&Input) -> bool {
+    matches!(input.source, Source::File { .. }) && !UNUSED.contains(&input.role)
 }
 
 impl Manifest {
@@ -68,7 +76,7 @@ impl Manifest {
                 "bytes": artefact.len,
                 "sha256": checksum_hex(artefact.sha256),
             },
-            "inputs": planned.inputs.iter().map(super::plan::Input::json).collect::<Vec<_>>(),
+            "inputs": planned.inputs.iter().filter(used).map(Input::json).collect::<Vec<_>>(),
             "read": read,
             "values": values,
         });

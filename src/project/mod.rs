@@ -7,7 +7,10 @@
 
 pub mod arguments;
 mod checkout;
+mod content;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod image_name;
 mod load;
 mod manifest;

@@ -7,10 +7,17 @@ use std::path::{Path, PathBuf};
 use bootwright_image::Observer;
 use sha2::{Digest, Sha256};
 
+use super::super::content;
 use super::super::files::ProjectFile;
 use super::super::image_name::ImageName;
+use super::super::problem::{Problem, Problems};
 use super::Plan;
 use crate::recipe::{RecipeError, checksum};
+
+/// Roles of files that are looked into.
+pub(super) const BUNDLE: &str = "content bundle";
+pub(super) const CLUSTER: &str = "cluster configuration";
+pub(super) const EDGE: &str = "edge configuration";
 
 /// A file or an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +75,30 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// Looks into the files of all steps for what their readers on the machine need.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn check_files(&self, folder: &Path) -> io::Result<Problems> {
+        let mut problems = Problems::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for input in self.steps.iter().flat_map(|step| &step.inputs) {
+            let Source::File { file, .. } = &input.source else { continue };
+            let check: fn(&Path, &str) -> io::Result<Vec<Problem>> = match input.role {
+                BUNDLE => content::bundle,
+                CLUSTER => content::cluster_config,
+                EDGE => content::edge_config,
+                _ => continue,
+            };
+            if seen.insert(file.path.clone()) {
+                problems.extend(check(&folder.join(&file.path), &file.path.to_string_lossy())?);
+            }
+        }
+        Ok(problems)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::files::ProjectFile;
 use super::super::image_name::ImageName;
 use super::super::load::Project;
+use super::input::{BUNDLE, CLUSTER, EDGE};
 use super::{Composite, Disk, Input, ProviderImage, RootFs, Source, Step, UkiInstaller};
 
 const PRODUCT: &str = "/opt/spectrocloud";
@@ -99,19 +100,15 @@ impl Of<'_> {
         let mut inputs =
             below("overlay of the medium", &files.overlay_iso, "overlay/files-iso", "");
         inputs.extend(self.one("user-data", &files.user_data, "/config.yaml"));
+        inputs.extend(self.one(EDGE, &files.edge_config, "/.edge_custom_config.yaml"));
         inputs.extend(self.one(
-            "edge configuration",
-            &files.edge_config,
-            "/.edge_custom_config.yaml",
-        ));
-        inputs.extend(self.one(
-            "cluster configuration",
+            CLUSTER,
             &files.cluster_config,
             "/opt/spectrocloud/clusterconfig/spc.tgz",
         ));
         inputs.extend(files.content.iter().map(|file| {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-            Input::file("content bundle", file, format!("{PRODUCT}/content/{name}_part00..."))
+            Input::file(BUNDLE, file, format!("{PRODUCT}/content/{name}_part00..."))
         }));
         inputs
     }
@@ -148,11 +145,7 @@ impl Of<'_> {
             .cloned()
             .collect();
         inputs.extend(below("overlay", &etc, "overlay/files", ""));
-        inputs.extend(self.one(
-            "edge configuration",
-            &files.edge_config,
-            "/oem/.edge_custom_config.yaml",
-        ));
+        inputs.extend(self.one(EDGE, &files.edge_config, "/oem/.edge_custom_config.yaml"));
         let source = Source::Package {
             name: step.package.clone(),
             repository: step.luet_repository.clone(),
@@ -178,12 +171,12 @@ impl Of<'_> {
         let mut inputs = self.disk(&step.disk);
         inputs.extend(files.content.iter().map(|file| {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-            Input::file("content bundle", file, format!("COS_CONTENT/bundle-content/{name}"))
+            Input::file(BUNDLE, file, format!("COS_CONTENT/bundle-content/{name}"))
         }));
         let place = format!("COS_CONTENT/spc-config/{cluster_config}");
-        inputs.extend(self.one("cluster configuration", &files.cluster_config, &place));
+        inputs.extend(self.one(CLUSTER, &files.cluster_config, &place));
         inputs.extend(self.one(
-            "edge configuration",
+            EDGE,
             &files.edge_config,
             "COS_CONTENT/edge-config/.edge_custom_config.yaml",
         ));

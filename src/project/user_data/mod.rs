@@ -63,7 +63,7 @@ impl Checker<'_> {
                 );
             }
             Ok(None) => {
-                self.problems.push(Problem::warning(Place::file(self.file), "it says nothing"))
+                self.problems.push(Problem::warning(Place::file(self.file), "it says nothing"));
             }
             Ok(Some(root)) => self.document(&root),
         }
