@@ -1,5 +1,6 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
+mod project;
 pub mod seeds;
 mod trust;
 
@@ -20,7 +21,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 21] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -49,4 +50,6 @@ pub const TARGETS: [Target; 19] = [
     target("uki_signed_variable", bootwright_uki::fuzzing::signed_variable, trust::variables),
     target("uki_pem", bootwright_uki::fuzzing::pem, trust::pems),
     target("uki_pcr_signatures", bootwright_uki::fuzzing::pcr_signatures, trust::pcr_signatures),
+    target("project_arg_file", bootwright::project::fuzzing::arg_file, project::arg_files),
+    target("project_user_data", bootwright::project::fuzzing::user_data_file, project::user_data),
 ];

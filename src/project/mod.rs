@@ -20,6 +20,8 @@ mod problem;
 mod profile;
 pub mod run;
 mod target;
+#[cfg(test)]
+mod tests;
 pub mod user_data;
 mod versions;
 pub mod yaml;
