@@ -20,9 +20,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// `; did you mean NAME?`, or nothing.
+/// `; did you mean NAME?`, or nothing, as for a word that is a known name itself.
 pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+    let near = nearest(word, known).filter(|name| *name != word);
+    near.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that make `b` of `a` (optimal

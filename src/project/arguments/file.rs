@@ -335,5 +335,5 @@ fn is_space(c: char) -> bool {
 
 fn unclosed(column: u32) -> Wrong {
     let message = "the quote is not closed on its line".into();
-    Wrong { column, message, help: None }
+    Wrong { column, message, help: Some("close it behind the value; a value is on one line") }
 }

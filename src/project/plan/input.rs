@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bootwright_image::Observer;
+use bootwright_image::{Observer, Silent};
 use sha2::{Digest, Sha256};
 
 use super::super::content;
@@ -13,6 +13,9 @@ use super::super::image_name::ImageName;
 use super::super::problem::{Problem, Problems};
 use super::Plan;
 use crate::recipe::{RecipeError, checksum};
+
+/// Files of fewer bytes are read without a word.
+const LARGE: u64 = 64 << 20;
 
 /// Roles of files that are looked into.
 pub(super) const BUNDLE: &str = "content bundle";
@@ -108,6 +111,7 @@ fn digest(path: &Path, len: u64, observer: &dyn Observer) -> Result<[u8; 32], Re
         let target = std::fs::read_link(path)?;
         return Ok(Sha256::digest(target.as_os_str().as_encoded_bytes()).into());
     }
+    let observer = if len < LARGE { &Silent } else { observer };
     checksum::of_file(&File::open(path)?, len, observer)
 }
 

@@ -91,8 +91,12 @@ impl Checker<'_> {
         match (shape, &node.value) {
             (Shape::Any, _)
             | (Shape::Text | Shape::Secret | Shape::Texts, Value::Scalar { .. }) => {}
-            (Shape::Flag, Value::Scalar { text, .. })
-                if matches!(text.as_str(), "true" | "false") => {}
+            (Shape::Flag, Value::Scalar { text, plain: true }) if is_old_flag(text) => {
+                let text = format!("{path} is written as YAML 1.1 did");
+                self.add(Severity::Warning, node.position, text, "write true or false");
+            }
+            (Shape::Flag, Value::Scalar { text, plain: true })
+                if matches!(text.to_lowercase().as_str(), "true" | "false") => {}
             (Shape::Number, Value::Scalar { text, .. }) if text.parse::<i64>().is_ok() => {}
             (Shape::OneOf(names), Value::Scalar { text, .. }) if names.contains(&text.as_str()) => {
             }
@@ -266,6 +270,11 @@ impl Checker<'_> {
     }
 }
 
+/// Words that Go's reader still takes for flags, and others do not.
+fn is_old_flag(text: &str) -> bool {
+    ["yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str())
+}
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.into() } else { format!("{path}.{key}") }
 }
@@ -284,7 +293,7 @@ fn needed(shape: Shape) -> String {
 
 fn hint(shape: Shape, node: &Node) -> &'static str {
     match (shape, &node.value) {
-        (Shape::Flag, Value::Scalar { .. }) => "YAML 1.2 has only these two, without quotes",
+        (Shape::Flag, Value::Scalar { .. }) => "write it without quotes",
         (Shape::List(_), Value::Map(_)) => "put a - and a space before the first key of each item",
         (Shape::Map(_) | Shape::MapOf(_), Value::List(_)) => "remove the - before the keys",
         (Shape::Map(_) | Shape::MapOf(_), _) => "put its keys on lines of their own, indented",
