@@ -2,6 +2,7 @@
 
 mod replies;
 mod databases;
+mod project;
 pub mod seeds;
 mod trust;
 
@@ -22,7 +23,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 24] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -54,4 +55,6 @@ pub const TARGETS: [Target; 22] = [
     target("uki_signed_variable", bootwright_uki::fuzzing::signed_variable, trust::variables),
     target("uki_pem", bootwright_uki::fuzzing::pem, trust::pems),
     target("uki_pcr_signatures", bootwright_uki::fuzzing::pcr_signatures, trust::pcr_signatures),
+    target("project_arg_file", bootwright::project::fuzzing::arg_file, project::arg_files),
+    target("project_user_data", bootwright::project::fuzzing::user_data_file, project::user_data),
 ];

@@ -12,6 +12,7 @@ mod determinism;
 mod fixture;
 mod library;
 mod machine;
+mod project;
 mod readers;
 #[cfg(feature = "registry")]
 mod registry;
