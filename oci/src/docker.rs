@@ -29,6 +29,7 @@ pub(crate) fn read(reader: &Reader<'_>, name: Option<&str>) -> Result<Image, Err
         architecture: config.architecture,
         os: config.os,
         created,
+        config_document: bytes,
         layers: Vec::new(),
     };
     let mut layers = Vec::new();

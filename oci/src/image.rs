@@ -24,6 +24,8 @@ pub struct ImageInfo {
     pub os: String,
     /// When the image was made, unless it does not say or says the year 1.
     pub created: Option<Timestamp>,
+    /// The config byte by byte, as JSON; empty for folders and tars.
+    pub config_document: Vec<u8>,
     /// Its layers, bottom first.
     pub layers: Vec<LayerInfo>,
 }

@@ -94,6 +94,7 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
         architecture: config.architecture,
         os: config.os,
         created,
+        config_document: bytes,
         layers: Vec::new(),
     };
     let mut layers = Vec::new();

@@ -1,5 +1,6 @@
 //! Images, overlays and archives on top of each other.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,6 +70,18 @@ pub struct Rootfs {
     pub tree: FileTree,
     /// Delivers the contents that lie in layers and archives.
     pub streams: LayerStreams,
+    /// When the lowest image that says so was made.
+    pub created: Option<Timestamp>,
+    /// What went in, bottom first.
+    pub inputs: Vec<InputSummary>,
+}
+
+/// A merged root file system whose contents lie among others; see [`Stack::finish_into`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Merged {
+    /// Names, metadata and references to contents.
+    pub tree: FileTree,
     /// When the lowest image that says so was made.
     pub created: Option<Timestamp>,
     /// What went in, bottom first.
@@ -171,18 +184,35 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// [`Error`]; of several the one of the lowest input.
     pub fn finish(self) -> Result<Rootfs, Error> {
+        let mut streams = LayerStreams::new(self.options.jobs);
+        let Merged { tree, created, inputs } = self.finish_into(&mut streams)?;
+        Ok(Rootfs { tree, streams, created, inputs })
+    }
+
+    /// As [`finish`](Self::finish), with contents that `streams` delivers beside those of all
+    /// other stacks finished into it: files may then be taken from one tree into another, see
+    /// [`Graft`](crate::Graft). A layer with a promised digest that `streams` has already is read
+    /// once for both when contents are delivered.
+    ///
+    /// # Errors
+    /// As for [`finish`](Self::finish); `streams` is unchanged then.
+    pub fn finish_into(self, streams: &mut LayerStreams) -> Result<Merged, Error> {
         let Self { options, observer, created, inputs, records } = self;
         let stored = |input: &Input| match &input.source {
             InputSource::Tar(tar) => tar.location.len,
             InputSource::Folder { .. } => 0,
         };
         observer.begin(Phase::Scan, Some(inputs.iter().map(stored).sum()));
-        let scanned = scan_all(&inputs, &options, records, observer)?;
+        let numbers = stream_numbers(&inputs, &streams.sources)?;
+        let scanned = scan_all(&inputs, &numbers, &options, records, observer)?;
         observer.end(Phase::Scan);
         let mut merger = Merger::new(created.unwrap_or_default(), options.limits.depth);
         let mut summaries = Vec::new();
         let mut sources = Vec::new();
-        for (input, Scanned { layer, tar }) in inputs.into_iter().zip(scanned) {
+        let known = streams.sources.len();
+        for ((input, Scanned { layer, tar }), number) in
+            inputs.into_iter().zip(scanned).zip(numbers)
+        {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
@@ -194,12 +224,14 @@ impl<'a> Stack<'a> {
                 media_type: input.media_type,
                 entries: layer.entries.len(),
             });
-            if let (InputSource::Tar(source), Some((digest, stored))) = (input.source, tar) {
-                sources.push(Source::new(source, digest, stored));
+            if let (InputSource::Tar(source), Some((digest, stored))) = (input.source, tar)
+                && number as usize == known + sources.len()
+            {
+                sources.push(Source::new(source, digest, stored, input.whiteouts));
             }
         }
-        let streams = LayerStreams { sources, jobs: options.jobs.get() };
-        Ok(Rootfs { tree: merger.finish(observer), streams, created, inputs: summaries })
+        streams.sources.append(&mut sources);
+        Ok(Merged { tree: merger.finish(observer), created, inputs: summaries })
     }
 
     fn reader(&self, store: Store, reference: &Reference) -> Reader<'_> {
@@ -285,6 +317,7 @@ fn bare_info(layers: Vec<LayerInfo>) -> ImageInfo {
         architecture: String::new(),
         os: String::new(),
         created: None,
+        config_document: Vec::new(),
         layers,
     }
 }
@@ -293,6 +326,7 @@ fn bare_info(layers: Vec<LayerInfo>) -> ImageInfo {
 /// those below it are finished, since their error would count.
 fn scan_all(
     inputs: &[Input],
+    numbers: &[u32],
     options: &Options,
     records: Option<&dyn Records>,
     observer: &dyn Observer,
@@ -302,7 +336,6 @@ fn scan_all(
     let faulty = AtomicUsize::new(usize::MAX);
     let results: Mutex<Vec<Option<Result<Scanned, Error>>>> =
         Mutex::new(inputs.iter().map(|_| None).collect());
-    let numbers = stream_numbers(inputs)?;
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -331,15 +364,31 @@ fn scan_all(
     results.into_iter().map(|result| result.expect("BUG: an input was not scanned")).collect()
 }
 
-/// The number of each input among those that can only be read front to back.
-fn stream_numbers(inputs: &[Input]) -> Result<Vec<u32>, Error> {
-    let mut tars = 0u32;
+/// The number of each input in [`StreamKey`](bootwright_image::StreamKey)s, behind those of
+/// `known` sources. Inputs that promise the bytes of a known source, or of an input below, share
+/// its number; folders have none of their own.
+fn stream_numbers(inputs: &[Input], known: &[Source]) -> Result<Vec<u32>, Error> {
+    let limit = u64::from(u32::MAX);
+    let number = |at: usize| u32::try_from(at).map_err(|_| Error::Limit { what: "layers", limit });
+    let mut next = known.len();
     let mut numbers = Vec::with_capacity(inputs.len());
+    let mut promised = BTreeMap::new();
     for input in inputs {
-        numbers.push(tars);
-        if matches!(input.source, InputSource::Tar(_)) {
-            let limit = u64::from(u32::MAX);
-            tars = tars.checked_add(1).ok_or(Error::Limit { what: "layers", limit })?;
+        let InputSource::Tar(tar) = &input.source else {
+            numbers.push(number(next)?);
+            continue;
+        };
+        let shared = tar.digest.and_then(|digest| {
+            let key = (digest, input.whiteouts);
+            let known = known.iter().position(|source| source.is(&digest, input.whiteouts));
+            known.or_else(|| promised.get(&key).copied()).or_else(|| {
+                promised.insert(key, next);
+                None
+            })
+        });
+        numbers.push(number(shared.unwrap_or(next))?);
+        if shared.is_none() {
+            next += 1;
         }
     }
     Ok(numbers)
