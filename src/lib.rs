@@ -43,6 +43,7 @@ pub use bootwright_uki as uki;
 pub mod cache;
 #[doc(hidden)]
 pub mod cli;
+pub mod dockerfile;
 mod identify;
 pub mod output;
 pub mod recipe;

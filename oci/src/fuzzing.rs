@@ -55,7 +55,7 @@ pub fn layer_merge(data: &[u8]) {
     let budget = Budget::new(&limits);
     let context =
         Context { limits: &limits, budget: &budget, observer: &Silent, stopped: &|| false };
-    let mut merger = Merger::new(Timestamp(0), limits.depth);
+    let mut merger = Merger::new(None, Timestamp(0), limits.depth);
     let mut rest = Some(data);
     let mut number = 0;
     while let Some(mut layer) = next_layer(&mut rest) {

@@ -128,6 +128,10 @@ impl Location {
     /// # Errors
     /// [`GraftError`], when the path leads to something else or cannot be made.
     pub fn make(&self, tree: &mut FileTree, metadata: &Metadata) -> Result<InodeId, GraftError> {
+        if self.entry(tree).is_some() {
+            let path = shown(self.rest.first().map_or(b"", |name| name));
+            return Err(GraftError::Kind { path, problem: "it is not a directory" });
+        }
         let mut at = self.directory;
         for name in &self.rest {
             if depth(tree, at) >= DEPTH_MAX {

@@ -1,6 +1,7 @@
 //! Images, overlays and archives on top of each other.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bootwright_image::{FileTree, Observer, Phase, Timestamp};
 
 use crate::archive::{Archive, Store};
-use crate::compression::Compression;
+use crate::compression::{Compression, Decoder, read_up_to};
 use crate::digest::ContentDigest;
 use crate::directory::{self, Role};
 use crate::entry::{Budget, Layer, clean};
@@ -20,9 +21,9 @@ use crate::merge::{Merger, Placement};
 use crate::record::{self, Records};
 use crate::reference::Reference;
 use crate::scan::{Context, Stored, bare, scan};
-use crate::source::TarSource;
+use crate::source::{Location, TarSource};
 use crate::streams::{LayerStreams, Source};
-use crate::{docker, layout};
+use crate::{docker, layout, tar};
 
 /// Layers in an archive that is compressed as a whole before the user is told what that costs.
 const MANY_WRAPPED: usize = 4;
@@ -47,6 +48,7 @@ pub struct Stack<'a> {
     created: Option<Timestamp>,
     inputs: Vec<Input>,
     records: Option<&'a dyn Records>,
+    lower: Option<FileTree>,
 }
 
 struct Input {
@@ -114,7 +116,19 @@ impl<'a> Stack<'a> {
     /// An empty stack.
     #[must_use]
     pub fn new(options: Options, observer: &'a dyn Observer) -> Self {
-        Self { options, observer, created: None, inputs: Vec::new(), records: None }
+        Self { options, observer, created: None, inputs: Vec::new(), records: None, lower: None }
+    }
+
+    /// A stack on top of `lower`, whose contents the streams deliver that it is
+    /// [finished into](Self::finish_into). `time` is that of directories that no input describes.
+    #[must_use]
+    pub fn over(
+        lower: FileTree,
+        time: Timestamp,
+        options: Options,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self { lower: Some(lower), created: Some(time), ..Self::new(options, observer) }
     }
 
     /// Keeps what is learned from layers whose digests are promised, and believes what was kept:
@@ -168,14 +182,44 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// [`Error`], when there is no such file or `at` cannot be a path.
     pub fn add_archive(&mut self, tar: &Path, at: &[u8]) -> Result<(), Error> {
+        self.unpack(tar, at, None)
+    }
+
+    /// As [`add_archive`](Self::add_archive); everything belongs to `owner`, a user and a group,
+    /// when one is given.
+    ///
+    /// # Errors
+    /// As for [`add_archive`](Self::add_archive).
+    pub fn unpack(
+        &mut self,
+        tar: &Path,
+        at: &[u8],
+        owner: Option<(u32, u32)>,
+    ) -> Result<(), Error> {
         let name: Arc<str> = format!("archive {}", tar.display()).into();
         let at = clean(if at.is_empty() { b"/" } else { at }, &self.options.limits).map_err(
             |problem| Error::Member { input: Arc::clone(&name), member: escape(at), problem },
         )?;
         let source = InputSource::Tar(bare(tar, name)?);
-        let placement = Placement { at, keep_directories: false };
+        let placement = Placement { at, keep_directories: false, owner };
         self.inputs.push(Input { source, placement, whiteouts: false, media_type: None });
         Ok(())
+    }
+
+    /// Whether the file begins with a tar's member, plain or compressed with gzip, zstd or xz.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when there is no such file.
+    pub fn is_archive(file: &Path) -> Result<bool, Error> {
+        let location = Location::file(file)?;
+        let failed = |source| Error::Io { path: file.to_owned(), source };
+        let mut input = BufReader::new(location.open().map_err(failed)?);
+        let head = input.fill_buf().map_err(failed)?;
+        let compression = Compression::detect(head);
+        let mut block = [0; 512];
+        let read = Decoder::new(compression, input)
+            .and_then(|mut decoder| read_up_to(&mut decoder, &mut block));
+        Ok(read.is_ok_and(|read| read == block.len()) && tar::is_header(&block))
     }
 
     /// Reads every layer, archive and folder and merges them. Directories that no input describes
@@ -197,7 +241,7 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// As for [`finish`](Self::finish); `streams` is unchanged then.
     pub fn finish_into(self, streams: &mut LayerStreams) -> Result<Merged, Error> {
-        let Self { options, observer, created, inputs, records } = self;
+        let Self { options, observer, created, inputs, records, lower } = self;
         let stored = |input: &Input| match &input.source {
             InputSource::Tar(tar) => tar.location.len,
             InputSource::Folder { .. } => 0,
@@ -206,7 +250,7 @@ impl<'a> Stack<'a> {
         let numbers = stream_numbers(&inputs, &streams.sources)?;
         let scanned = scan_all(&inputs, &numbers, &options, records, observer)?;
         observer.end(Phase::Scan);
-        let mut merger = Merger::new(created.unwrap_or_default(), options.limits.depth);
+        let mut merger = Merger::new(lower, created.unwrap_or_default(), options.limits.depth);
         let mut summaries = Vec::new();
         let mut sources = Vec::new();
         let known = streams.sources.len();
