@@ -44,6 +44,7 @@ pub mod cache;
 #[doc(hidden)]
 pub mod cli;
 pub mod dockerfile;
+pub mod editor;
 mod identify;
 pub mod output;
 pub mod recipe;

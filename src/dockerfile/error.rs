@@ -9,6 +9,7 @@ use bootwright_oci::{Error as ReadError, GraftError};
 
 use super::trust::TrustError;
 use super::words::WordError;
+use crate::editor::EditError;
 
 /// The longest part of an instruction that is shown, in characters.
 const SHOWN: usize = 160;
@@ -229,6 +230,21 @@ pub enum Problem {
         /// What of it is more than file work.
         reason: String,
     },
+    /// A command that was carried out and failed.
+    #[error("command {command:?} fails")]
+    Failed {
+        /// The last one that failed, as far as it was carried out.
+        command: String,
+    },
+    /// Certificates are to be renewed where there are none.
+    #[error("{command} has nothing to renew: the image has no certificate store of its kind")]
+    NoTrustStore {
+        /// The command.
+        command: String,
+    },
+    /// A small file of the image.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// A place in the image that cannot take a file.
     #[error("cannot write there")]
     Graft(#[from] GraftError),

@@ -34,6 +34,7 @@ mod pattern;
 mod platform;
 mod runner;
 mod scope;
+mod shell;
 mod stage;
 pub mod trust;
 mod words;
@@ -48,4 +49,5 @@ pub use instruction::{
 pub use lines::Heredoc;
 pub use platform::Platform;
 pub use runner::{Outcome, Refuse, Runner, Workplace};
+pub use shell::Recognised;
 pub use words::WordError;
