@@ -1,14 +1,17 @@
-//! `bootwright disk`.
+//! `bootwright disk` and `bootwright maas`.
 
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::args::DiskArgs;
+use super::args::{DiskArgs, MaasArgs};
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
-use super::{epoch, machine, print, source_with};
+use super::{epoch, machine, print, reference, source_with};
+use crate::recipe::Source;
+use crate::recipe::checksum_hex;
+use crate::recipe::disk::maas::MaasRecipe;
 use crate::recipe::disk::{DiskRecipe, PartitionReport};
 
 /// Runs the command and prints its summary.
@@ -48,6 +51,47 @@ pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow:
         summary.line("output", format!("{path}  {}", human(report.len)), value);
     }
     print(summary.render(as_json).as_bytes())
+}
+
+/// Runs `bootwright maas` and prints its summary.
+pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let jobs = args.jobs.unwrap_or_else(machine::cpus);
+    let epoch = epoch::from_environment()?;
+    let reference = reference(&args.cloud_rootfs, "--cloud-rootfs", &args.source, progress)?;
+    let source = source_with(args.source, epoch, jobs, None, progress)?;
+    let architecture = source.architecture;
+    let cloud = Source { architecture, epoch, jobs, ..Source::new(reference) };
+    let recipe = MaasRecipe {
+        user_data: args.user_data,
+        content: args.content.content,
+        cluster_config: args.content.cluster_config,
+        edge_custom_config: args.content.edge_custom_config,
+        ..MaasRecipe::new(source, cloud)
+    };
+    let report = recipe.write_file(&args.output, &args.name, progress)?;
+    let mut summary = Summary::default();
+    inputs(&mut summary, &report.disk.inputs);
+    partitions(&mut summary, &report.disk.partitions);
+    summary.line("disk", human(report.disk.len), json!({ "bytes": report.disk.len }));
+    let seconds = start.elapsed().as_secs_f64();
+    summary.line("time", format!("{seconds:.1} s"), seconds.into());
+    let sha256 = checksum_hex(&report.sha256);
+    summary.line("sha256", sha256.clone(), sha256.into());
+    let path = args.output.join(format!("{}.raw.gz", args.name)).display().to_string();
+    let value = json!({ "path": path, "bytes": report.len });
+    summary.line("output", format!("{path}  {}", human(report.len)), value);
+    let upload = upload_command(&args.name, report.architecture, &path);
+    summary.line("upload", upload.clone(), upload.into());
+    print(summary.render(as_json).as_bytes())
+}
+
+/// How the file gets into MAAS.
+fn upload_command(name: &str, architecture: &str, path: &str) -> String {
+    format!(
+        "maas $PROFILE boot-resources create name=custom/{name} title={name} \
+         architecture={architecture}/generic filetype=ddgz content@={path}"
+    )
 }
 
 /// What the disk is divided into.

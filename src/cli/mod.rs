@@ -19,6 +19,7 @@ mod squashfs;
 mod summary;
 mod uki;
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use progress::Progress;
 
 use crate::cache::Cache;
 use crate::image::{Observer, Timestamp};
+use crate::oci::Reference;
 use crate::recipe::Source;
 use crate::squashfs::Options;
 
@@ -61,6 +63,7 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
         Command::Disk(args) => disk::run(*args, &progress, json),
+        Command::Maas(args) => disk::run_maas(*args, &progress, json),
         Command::Uki(args) => uki::run(args, &progress, json),
         Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
@@ -123,6 +126,23 @@ fn source(
     source_with(args, epoch, jobs(compression), cache(compression)?, progress)
 }
 
+/// The image that the option names; one of a registry is brought into the store first.
+fn reference(
+    text: &OsStr,
+    option: &str,
+    args: &SourceArgs,
+    progress: &Progress,
+) -> anyhow::Result<Reference> {
+    let reference = Reference::parse(text).map_err(|error| Usage(format!("{option}: {error}")))?;
+    #[cfg(feature = "registry")]
+    return registry::local(reference, &args.registry, args.arch, progress);
+    #[cfg(not(feature = "registry"))]
+    {
+        let _ = (args, progress);
+        Ok(reference)
+    }
+}
+
 fn source_with(
     args: SourceArgs,
     epoch: Option<Timestamp>,
@@ -130,12 +150,7 @@ fn source_with(
     cache: Option<Arc<Cache>>,
     progress: &Progress,
 ) -> anyhow::Result<Source> {
-    let base = crate::oci::Reference::parse(&args.base)
-        .map_err(|error| Usage(format!("--base: {error}")))?;
-    #[cfg(feature = "registry")]
-    let base = registry::local(base, &args.registry, args.arch, progress)?;
-    #[cfg(not(feature = "registry"))]
-    let _ = progress;
+    let base = reference(&args.base, "--base", &args, progress)?;
     Ok(Source {
         overlays: args.overlay_rootfs,
         architecture: args.arch,

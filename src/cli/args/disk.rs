@@ -1,5 +1,7 @@
 //! Arguments of disks.
 
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -37,6 +39,36 @@ pub(crate) struct DiskArgs {
     pub(crate) output: PathBuf,
 
     /// Name of the result: NAME.raw
+    #[arg(long, value_parser = file_name)]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaasArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Root file system that boots first: a cloud image with cloud-init, kernel and initrd
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) cloud_rootfs: OsString,
+
+    /// Cloud-config: 90_custom.yaml of the OEM partition. Without it there is no user and no
+    /// password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_data: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) content: ContentArgs,
+
+    /// Compressing threads [default: the CPUs allowed to this process]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Folder for the results
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// Name of the results: NAME.raw.gz and NAME.raw.gz.sha256
     #[arg(long, value_parser = file_name)]
     pub(crate) name: String,
 }

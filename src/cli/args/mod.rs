@@ -13,7 +13,7 @@ mod trusted;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use disk::DiskArgs;
+pub(crate) use disk::{DiskArgs, MaasArgs};
 pub(crate) use project::{ArgsArgs, TargetArgs};
 #[cfg(feature = "registry")]
 pub(crate) use registry::{FetchArgs, PlatformArgs, PushArgs, RegistryArgs};
@@ -87,6 +87,13 @@ pub(crate) enum Command {
     /// boots it. The image brings the menu, /etc/cos/grub.cfg; there is a plain one for others.
     #[command(after_help = IMAGE)]
     Disk(Box<DiskArgs>),
+    /// Build a disk for MAAS: a cloud system boots first and hands over to the recovery system
+    ///
+    /// The disk of the command `disk` with one more partition, UBUNTU_ROOTFS, whose system MAAS
+    /// configures. At its first boot it keeps its user-data for the recovery system, which boots
+    /// next. Any distribution; the result is gzip and goes to MAAS as it is.
+    #[command(after_help = IMAGE)]
+    Maas(Box<MaasArgs>),
     /// Build unified kernel images: the whole root file system in one signed file
     ///
     /// The image must hold a kernel in /boot and systemd's EFI programs (Debian: systemd-boot-efi);

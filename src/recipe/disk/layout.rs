@@ -16,6 +16,9 @@ const SMALL: u64 = 64 * MIB;
 /// take a second one during an upgrade.
 const SYSTEM_ROOM: u64 = 300 * MIB;
 const RECOVERY_ROOM: u64 = 150 * MIB;
+/// The cloud root file system's partition, and what must be free in it for the first boot.
+const CLOUD: u64 = 3072 * MIB;
+const CLOUD_ROOM: u64 = 512 * MIB;
 /// Where a base image keeps its boot menu.
 const MENU: &str = "etc/cos/grub.cfg";
 /// The largest menu that is taken over, in bytes.
@@ -134,6 +137,30 @@ pub(super) fn oem<'t>(
     let plan = Plan::new(tree, &options, none)?;
     let volume = Volume::Ext(Box::new(Ext { plan, tree, streams: &(), nested: None }));
     Ok(Part { name: "oem", kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
+}
+
+/// The root file system that boots first on a machine of MAAS.
+pub(super) fn cloud<'t>(
+    root: &'t Root,
+    none: &'t Holes,
+    shape: &Shape,
+) -> Result<Part<'t>, RecipeError> {
+    let with = |size| Options {
+        variant: Variant::Ext4,
+        ..options("UBUNTU_ROOTFS", size, shape, root.epoch)
+    };
+    let usual = Plan::new(&root.tree, &with(Size::Exact(CLOUD)), none);
+    let plan = match usual {
+        Ok(plan) if plan.free_blocks() * plan.block_size() >= CLOUD_ROOM => plan,
+        _ => {
+            let size = Size::Auto { headroom: CLOUD_ROOM };
+            let len = Plan::new(&root.tree, &with(size), none)?.len().next_multiple_of(MIB);
+            Plan::new(&root.tree, &with(Size::Exact(len)), none)?
+        }
+    };
+    let volume =
+        Volume::Ext(Box::new(Ext { plan, tree: &root.tree, streams: &root.streams, nested: None }));
+    Ok(Part { name: "ubuntu_rootfs", kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
 }
 
 /// The partition with content bundles.

@@ -9,6 +9,7 @@
 
 mod grub;
 mod layout;
+pub mod maas;
 mod trees;
 mod volume;
 
@@ -152,7 +153,7 @@ impl DiskRecipe {
         let oem = trees::oem(
             &Oem {
                 user_data: self.user_data.as_deref(),
-                next_entry: "recovery",
+                next_entry: trees::RECOVERY_ENTRY,
                 menu: None,
                 state: recovery.state(),
             },

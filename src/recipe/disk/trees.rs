@@ -82,6 +82,9 @@ pub(super) fn efi(
     Ok(files.into_tree())
 }
 
+/// The menu's entry for the recovery system.
+pub(super) const RECOVERY_ENTRY: &str = "recovery";
+
 /// What a user puts on the partition for the system's owner.
 pub(super) struct Oem<'a> {
     pub(super) user_data: Option<&'a Path>,
@@ -106,6 +109,9 @@ pub(super) fn oem(wanted: &Oem<'_>, time: Timestamp) -> Result<FileTree, RecipeE
     files.put("grubenv", 0o644, block.into())?;
     if let Some(menu) = wanted.menu {
         files.put("grubcustom", 0o644, menu.into())?;
+        // What the first boot puts in place when it has no program to edit the block with.
+        let block = grub::environment(&[("next_entry", RECOVERY_ENTRY)])?;
+        files.put("grubenv.bak", 0o644, block.into())?;
     }
     Ok(files.into_tree())
 }
