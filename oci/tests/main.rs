@@ -14,3 +14,4 @@ mod model;
 mod records;
 #[cfg(feature = "registry")]
 mod registry;
+mod storing;

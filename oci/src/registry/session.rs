@@ -28,6 +28,8 @@ const REDIRECTS_MAX: usize = 5;
 const TICK: Duration = Duration::from_millis(50);
 /// Waits that are worth telling about.
 const LONG_WAIT: Duration = Duration::from_secs(2);
+/// How the C library's resolver says that a name does not exist.
+const NO_SUCH_HOST: &str = "Name or service not known";
 /// Attempts at a mirror after the first one: there is another place to ask.
 const MIRROR_ATTEMPTS: u32 = 1;
 
@@ -324,7 +326,10 @@ impl<'a> Session<'a> {
 /// Whether a certificate, a name or a proxy is the reason.
 fn is_lasting(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => is_tls(error.get_ref()),
+        // The resolver's "no such host" has no kind of its own.
+        ureq::Error::Io(error) => {
+            is_tls(error.get_ref()) || error.to_string().ends_with(NO_SUCH_HOST)
+        }
         ureq::Error::Rustls(_)
         | ureq::Error::Tls(_)
         | ureq::Error::Pem(_)
