@@ -5,6 +5,7 @@ use std::fmt::Arguments;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use bootwright_image::Observer;
@@ -46,6 +47,19 @@ pub(super) struct Session<'a> {
     dead: Mutex<BTreeSet<String>>,
 }
 
+/// Ends the watcher, also when the work panics.
+struct End<'a> {
+    done: &'a AtomicBool,
+    watcher: &'a Thread,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.watcher.unpark();
+    }
+}
+
 impl<'a> Session<'a> {
     /// Runs `work` with a session whose connections break when the observer wants to stop.
     pub(super) fn run<T>(
@@ -72,10 +86,8 @@ impl<'a> Session<'a> {
                     std::thread::park_timeout(TICK);
                 }
             });
-            let result = work(&session);
-            done.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            result
+            let _end = End { done: &done, watcher: watcher.thread() };
+            work(&session)
         });
         if observer.cancelled() { Err(RegistryError::Cancelled) } else { result }
     }
@@ -180,14 +192,16 @@ impl<'a> Session<'a> {
     ) -> Result<Response<Body>, Failure> {
         let known = lock(&self.tokens).get(&place.host, scope);
         let mut reply = self.follow(ask, known.as_ref())?;
+        let mut anonymous = known.as_ref().is_none_or(|known| known.anonymous);
         if reply.status() == 401 {
             let anew = self.authorize(place, scope, ask.what, known.as_ref(), &reply)?;
             reply = self.follow(ask, Some(&anew))?;
+            anonymous = anew.anonymous;
             if reply.status() == 401 {
                 lock(&self.tokens).refuse(&place.host, scope, &anew);
                 let message = message(&mut reply);
                 let (host, what) = (place.host.clone(), ask.what.to_owned());
-                return Err(RegistryError::Denied { host, what, anonymous: false, message }.into());
+                return Err(RegistryError::Denied { host, what, anonymous, message }.into());
             }
         }
         let status = reply.status();
@@ -198,7 +212,7 @@ impl<'a> Session<'a> {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => Again::Later(asked_delay(reply.headers())),
             _ => Again::Never,
         };
-        Err(Failure { error: explain(&mut reply, &place.host, ask.what), again })
+        Err(Failure { error: explain(&mut reply, &place.host, ask.what, anonymous), again })
     }
 
     /// A new authorization after a 401. Whoever else found one meanwhile shares it.

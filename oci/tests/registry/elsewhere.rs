@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bootwright_oci::registry::AuthFile;
 
 use super::honest::{Image, error, name, place, server, settings};
-use super::scripted::{Reply, Server};
+use super::scripted::{Reply, Server, Style};
 
 /// A file that knows a password for a host.
 fn password(host: &str) -> AuthFile {
@@ -135,7 +135,23 @@ fn mirrors_come_first_and_the_registry_last() {
     assert!(origin.seen().is_empty());
     assert!(good.seen().iter().all(|seen| seen.path.starts_with("/v2/copies/team/os/")));
     assert_eq!(empty.seen().len(), 3);
+    // One that breaks off after wrong bytes, and one that sends too many.
+    let cutting = server(&image, |image, seen, _| {
+        let wrong = Reply::new(200, vec![7; 300_000]).promising(image.layer.len());
+        image.is_layer(seen).then_some(wrong)
+    });
+    let endless = server(&image, |image, seen, _| {
+        image.is_layer(seen).then(|| Reply::new(200, vec![7; 65536]).styled(Style::Endless))
+    });
+    for bad in [&cutting, &endless] {
+        let asked = origin.seen().len();
+        let mut settings = mirror(&[&bad.host]);
+        settings.plain_http.insert(bad.host.clone());
+        place().pull(&settings, &name(&origin)).unwrap();
+        assert!(origin.seen().len() > asked);
+    }
+    let asked = origin.seen().len();
     let lying = mirror(&[&liar.host]);
     place().pull(&lying, &name(&origin)).unwrap();
-    assert_eq!(origin.seen().len(), 1);
+    assert_eq!(origin.seen().len(), asked + 1);
 }
