@@ -30,6 +30,10 @@ pub const TARGETS: [Target; 19] = [
         repair: seeds::repair_tar,
         ..target("oci_layer_merge", bootwright_oci::fuzzing::layer_merge, seeds::layers)
     },
+    Target {
+        repair: seeds::repair_tar,
+        ..target("oci_layer_write", bootwright_oci::fuzzing::layer_write, seeds::layers)
+    },
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
     target("oci_registry_replies", bootwright_oci::fuzzing::registry_replies, replies::replies),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),

@@ -51,6 +51,14 @@ pub(crate) struct Image {
     pub(crate) warnings: Vec<String>,
 }
 
+/// The documents of an image as they were read.
+#[derive(Debug)]
+pub(crate) struct Documents {
+    /// The manifest's media type; empty when it does not say, or there is none.
+    pub(crate) manifest_type: String,
+    pub(crate) config: Vec<u8>,
+}
+
 /// The files of an image, its name for errors, and what may be asked of it.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {

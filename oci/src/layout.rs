@@ -4,12 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::ContentDigest;
 use crate::error::{DocumentProblem, Error};
-use crate::image::{Image, ImageInfo, LayerInfo, Reader, created};
+use crate::image::{Documents, Image, ImageInfo, LayerInfo, Reader, created};
 use crate::json::{self, Descriptor, Index, LayoutMark, Manifest, MediaType};
 use crate::source::TarSource;
 
 /// Reads the image named `tag`, that whose digest follows an `@` in it, or the only one.
 pub(crate) fn read(reader: &Reader<'_>, tag: Option<&str>) -> Result<Image, Error> {
+    read_with_documents(reader, tag).map(|(image, _)| image)
+}
+
+/// As [`read`], with the documents.
+pub(crate) fn read_with_documents(
+    reader: &Reader<'_>,
+    tag: Option<&str>,
+) -> Result<(Image, Documents), Error> {
     check_mark(reader)?;
     let bytes = reader.document("index.json", "index.json", None)?;
     let title = format!("{}: index.json", reader.name);
@@ -84,7 +92,7 @@ fn kind(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<MediaType, Error
     }
 }
 
-fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
+fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<(Image, Documents), Error> {
     let (manifest_digest, bytes) = blob(reader, descriptor, "manifest")?;
     let title = format!("manifest {}", descriptor.digest);
     let document = format!("{}: {title}", reader.name);
@@ -98,9 +106,9 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
         let expected = "the config of an image";
         return Err(reader.problem(&title, DocumentProblem::MediaType { found, expected }));
     }
-    let (config_digest, bytes) = blob(reader, &manifest.config, "config")?;
+    let (config_digest, config_bytes) = blob(reader, &manifest.config, "config")?;
     let config_title = format!("config {config_digest}");
-    let (config, diff_ids) = reader.config(&bytes, &config_title, manifest.layers.len())?;
+    let (config, diff_ids) = reader.config(&config_bytes, &config_title, manifest.layers.len())?;
     let mut warnings = Vec::new();
     let created = created(&config, &format!("{}: {config_title}", reader.name), &mut warnings);
     let mut info = ImageInfo {
@@ -122,7 +130,9 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
         });
         layers.push(source);
     }
-    Ok(Image { info, layers, warnings })
+    let documents =
+        Documents { manifest_type: descriptor.media_type.clone(), config: config_bytes };
+    Ok((Image { info, layers, warnings }, documents))
 }
 
 fn layer(

@@ -42,9 +42,6 @@
 //! An image in a registry is brought into a [`Store`] first, which is an OCI layout; with feature
 //! `registry`, a client (module `registry`) does that, and pushes images from there.
 //!
-//! # Not here
-//! Writing images.
-//!
 //! # Specifications
 //! [OCI image format 1.1](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md);
 //! POSIX.1-2017 `pax`; the GNU tar manual's chapter on formats.
@@ -81,6 +78,7 @@ mod streams;
 mod tar;
 mod time;
 mod whiteout;
+pub mod write;
 
 pub use compression::Compression;
 pub use digest::{ContentDigest, InvalidDigest};

@@ -15,3 +15,4 @@ mod records;
 #[cfg(feature = "registry")]
 mod registry;
 mod storing;
+mod writing;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod args;
+mod disk;
 mod epoch;
 mod genkey;
 mod inspect;
@@ -11,6 +12,7 @@ mod machine;
 mod progress;
 #[cfg(feature = "registry")]
 mod registry;
+mod sign;
 mod size;
 mod squashfs;
 mod summary;
@@ -56,7 +58,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
-        Command::Uki(args) => uki::run(*args, &progress, json),
+        Command::Disk(args) => disk::run(*args, &progress, json),
+        Command::Uki(args) => uki::run(args, &progress, json),
+        Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         #[cfg(feature = "registry")]
         Command::Fetch(args) => registry::fetch(&args, &progress, json),

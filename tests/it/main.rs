@@ -16,6 +16,7 @@ mod readers;
 #[cfg(feature = "registry")]
 mod registry;
 mod safety;
+mod signing;
 mod small;
 mod tools;
 mod uki;

@@ -2,8 +2,7 @@
 
 use libdeflater::CompressionLvl;
 
-use super::block::last_block;
-use crate::bytes::put;
+use crate::block::last_block;
 
 /// A block of no bytes that ends at a whole byte: behind its three bits of header, which are
 /// zeros, its length and the complement of it.
@@ -13,11 +12,11 @@ const EMPTY_STORED: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 const EMPTY_BLOCK_MAX: usize = 1 + EMPTY_STORED.len();
 
 /// Compresses pieces.
-pub(super) struct Compressor(libdeflater::Compressor);
+pub(crate) struct Compressor(libdeflater::Compressor);
 
 impl Compressor {
     /// `level` is 1 to 12.
-    pub(super) fn new(level: i32) -> Self {
+    pub(crate) fn new(level: i32) -> Self {
         let level = CompressionLvl::new(level).unwrap_or_default();
         Self(libdeflater::Compressor::new(level))
     }
@@ -35,7 +34,7 @@ impl Compressor {
     }
 
     /// A complete deflate stream.
-    pub(super) fn deflate(&mut self, input: &[u8]) -> Vec<u8> {
+    pub(crate) fn deflate(&mut self, input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
         let len = self.deflate_to(input, &mut output);
         output.truncate(len);
@@ -44,14 +43,15 @@ impl Compressor {
 
     /// Writes blocks of a deflate stream that goes on, whole bytes, to the beginning of `output`
     /// and gives their length.
-    pub(super) fn piece(&mut self, input: &[u8], output: &mut Vec<u8>) -> usize {
+    pub(crate) fn piece(&mut self, input: &[u8], output: &mut Vec<u8>) -> usize {
         let len = self.deflate_to(input, output);
         let last = last_block(&output[..len]).expect("BUG: a compressor's stream is sound");
         output[last.start / 8] &= !(1 << (last.start % 8));
         // The bits behind the end are zeros, three of them the header of the empty block.
         let end = (last.end + 3).div_ceil(8);
         output[len..end.max(len)].fill(0);
-        put(output, end, &EMPTY_STORED);
-        end + EMPTY_STORED.len()
+        let whole = end + EMPTY_STORED.len();
+        output[end..whole].copy_from_slice(&EMPTY_STORED);
+        whole
     }
 }

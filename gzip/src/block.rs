@@ -17,15 +17,15 @@ const LENGTH_ORDER: [usize; 19] =
 
 /// Where the last block of a deflate stream begins and where it ends, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LastBlock {
+pub(crate) struct LastBlock {
     /// The bit that says it is the last.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// The bit behind it.
-    pub(super) end: usize,
+    pub(crate) end: usize,
 }
 
 /// The last block of a complete deflate stream; `None` when it is none.
-pub(super) fn last_block(stream: &[u8]) -> Option<LastBlock> {
+pub(crate) fn last_block(stream: &[u8]) -> Option<LastBlock> {
     let mut bits = Bits { bytes: stream, at: 0 };
     loop {
         let start = bits.at;
@@ -250,7 +250,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gzip::piece::Compressor;
+    use crate::piece::Compressor;
 
     #[test]
     fn streams_end_where_their_last_block_ends() {

@@ -5,11 +5,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
-use bootwright_image::Pool;
+use bootwright_image::{Pool, SparseWrite, is_zero};
 
-use super::piece::Compressor;
-use crate::SparseWrite;
-use crate::sparse::is_zero;
+use crate::piece::Compressor;
 
 /// Bytes of a piece.
 const PIECE: usize = 1 << 20;

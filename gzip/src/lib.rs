@@ -1,4 +1,4 @@
-//! gzip on several threads (RFC 1952), for disks that are mostly zeros.
+//! gzip on several threads (RFC 1952), for layers of images and for disks that are mostly zeros.
 //!
 //! The input is cut into pieces that are compressed by themselves. Their deflate streams are made
 //! to follow each other in one member: the bit that ends a stream is cleared, and an empty stored
@@ -12,8 +12,8 @@
 //! use std::io::Write;
 //! use std::num::NonZeroUsize;
 //!
-//! use bootwright_partitions::SparseWrite;
-//! use bootwright_partitions::gzip::{Gzip, Options};
+//! use bootwright_gzip::{Gzip, Options};
+//! use bootwright_image::SparseWrite;
 //!
 //! let mut gzip = Gzip::new(Vec::new(), Options::new(NonZeroUsize::MIN));
 //! gzip.write_all(b"a disk")?;
@@ -30,8 +30,12 @@ mod writer;
 
 pub use writer::{Gzip, Options, Summary};
 
-/// The end of a stream is found, and bytes that are none do no harm.
-pub(crate) fn check_piece(data: &[u8]) {
+/// For fuzzing: the end of a stream is found, and bytes that are none do no harm.
+///
+/// # Panics
+/// When that is not so.
+#[doc(hidden)]
+pub fn check_piece(data: &[u8]) {
     let _ = block::last_block(data);
     let stream = piece::Compressor::new(6).deflate(data);
     let last = block::last_block(&stream).expect("BUG: a compressor's stream is sound");
