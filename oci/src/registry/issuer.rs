@@ -135,7 +135,7 @@ impl Session<'_> {
         if let Some(account) = account {
             url = with_query(&url, "account", account);
         }
-        self.follow(&Ask::new(Method::GET, url, "a token"), basic)
+        self.follow(realm, &Ask::new(Method::GET, url, "a token"), basic)
     }
 
     /// Asks with a refresh token (RFC 6749 section 6).
@@ -159,7 +159,7 @@ impl Session<'_> {
         let mut ask = Ask::new(Method::POST, realm.to_string(), "a token");
         ask.headers.push((CONTENT_TYPE, kind));
         ask.payload = Payload::Bytes(form.as_bytes());
-        self.follow(&ask, None)
+        self.follow(realm, &ask, None)
     }
 }
 

@@ -191,11 +191,16 @@ impl<'a> Session<'a> {
         ask: &Ask<'_>,
     ) -> Result<Response<Body>, Failure> {
         let known = lock(&self.tokens).get(&place.host, scope);
-        let mut reply = self.follow(ask, known.as_ref())?;
+        let home: Uri = place.base.parse().map_err(|_| RegistryError::Protocol {
+            host: place.host.clone(),
+            what: ask.what.to_owned(),
+            problem: "its address is no URL".to_owned(),
+        })?;
+        let mut reply = self.follow(&home, ask, known.as_ref())?;
         let mut anonymous = known.as_ref().is_none_or(|known| known.anonymous);
         if reply.status() == 401 {
             let anew = self.authorize(place, scope, ask.what, known.as_ref(), &reply)?;
-            reply = self.follow(ask, Some(&anew))?;
+            reply = self.follow(&home, ask, Some(&anew))?;
             anonymous = anew.anonymous;
             if reply.status() == 401 {
                 lock(&self.tokens).refuse(&place.host, scope, &anew);
@@ -236,10 +241,11 @@ impl<'a> Session<'a> {
         Ok(found)
     }
 
-    /// Sends a request and follows redirects. Only the host that was asked first sees
-    /// `Authorization` and the client's certificate.
+    /// Sends a request and follows redirects. Only the server of `home` sees `Authorization` and
+    /// the client's certificate, and only it may ask for credentials.
     pub(super) fn follow(
         &self,
+        home: &Uri,
         ask: &Ask<'_>,
         authorization: Option<&Authorization>,
     ) -> Result<Response<Body>, Failure> {
@@ -256,8 +262,11 @@ impl<'a> Session<'a> {
         })?;
         let mut url = first.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let at_home = same_origin(&first, &url);
-            let reply = self.once(ask, &url, authorization.filter(|_| at_home), at_home)?;
+            let at_home = same_origin(home, &url);
+            let mut reply = self.once(ask, &url, authorization.filter(|_| at_home), at_home)?;
+            if reply.status() == 401 && !at_home {
+                return Err(explain(&mut reply, &host(&url), ask.what, true).into());
+            }
             let repeats = matches!(ask.method, Method::GET | Method::HEAD);
             let target = match (reply.status().as_u16(), reply.headers().get(LOCATION)) {
                 (301..=303, Some(target)) if repeats => target,

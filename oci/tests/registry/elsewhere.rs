@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bootwright_oci::registry::AuthFile;
+use bootwright_image::Silent;
+use bootwright_oci::registry::{AuthFile, Client};
 
 use super::honest::{Image, error, name, place, server, settings};
+use super::real::amd64;
 use super::scripted::{Reply, Server, Style};
 
 /// A file that knows a password for a host.
@@ -154,4 +156,44 @@ fn mirrors_come_first_and_the_registry_last() {
     let lying = mirror(&[&liar.host]);
     place().pull(&lying, &name(&origin)).unwrap();
     assert_eq!(origin.seen().len(), asked + 1);
+}
+
+#[test]
+fn another_host_may_not_ask_for_credentials() {
+    let image = Image::new();
+    let thief = Server::start(|seen, _| {
+        let realm = format!(r#"Bearer realm="http://{}/token""#, seen.header("host").unwrap());
+        Reply::new(401, r#"{"token":"t"}"#).with("WWW-Authenticate", &realm)
+    });
+    let target = thief.host.clone();
+    let server = server(&image, move |image, seen, _| {
+        if seen.header("authorization") != Some("Basic d2hvOndoYXQ=") {
+            return Some(Reply::new(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
+        }
+        let elsewhere = format!("http://{target}/blob");
+        match seen.method.as_str() {
+            "HEAD" => Some(Reply::new(404, "")),
+            "POST" => Some(Reply::new(202, "").with("Location", &elsewhere)),
+            _ => image.is_layer(seen).then(|| Reply::new(307, "").with("Location", &elsewhere)),
+        }
+    });
+    let mut settings = settings(&[&server, &thief]);
+    settings.credentials.files = vec![password(&server.host), password(&thief.host)];
+    let text = error(&settings, &name(&server));
+    assert!(text.starts_with(&thief.host) && text.ends_with("status 401"), "{text}");
+
+    // Nor may an upload lead it there.
+    let place = place();
+    let honest = super::honest::server(&image, |_, _, _| None);
+    let mut known = settings.clone();
+    known.plain_http.insert(honest.host.clone());
+    place.pull(&known, &name(&honest)).unwrap();
+    let client = Client::new(known);
+    let names = (name(&honest), name(&server));
+    assert!(client.push(&names.0, &names.1, &amd64(), &place.store, &Silent).is_err());
+    assert!(thief.seen().len() >= 2);
+    for seen in thief.seen() {
+        assert_eq!(seen.header("authorization"), None);
+        assert!(seen.path.starts_with("/blob"), "{}", seen.path);
+    }
 }
