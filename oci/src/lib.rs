@@ -38,8 +38,9 @@
 //! # }
 //! ```
 //!
-//! # Not here
-//! Registries: `docker://` is refused for now.
+//! # Registries
+//! An image in a registry is brought into a [`Store`] first, which is an OCI layout; with feature
+//! `registry`, a client (module `registry`) does that, and pushes images from there.
 //!
 //! # Specifications
 //! [OCI image format 1.1](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md);

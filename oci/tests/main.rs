@@ -15,4 +15,5 @@ mod model;
 mod records;
 #[cfg(feature = "registry")]
 mod registry;
+mod storing;
 mod writing;

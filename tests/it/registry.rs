@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,13 +18,13 @@ struct Registry {
 }
 
 impl Registry {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let config = folder.join("registry.yml");
         let data = folder.join("registry-data");
         let yaml = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n{more}",
             data.display()
         );
         fs::write(&config, yaml).unwrap();
@@ -68,7 +69,7 @@ fn a_registry_a_store_and_a_layout_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let Some(base) = small::base_image(folder) else { return };
-    let registry = Registry::start(folder);
+    let registry = Registry::start(folder, "");
     let (layout, image) = (format!("oci:{}", base.display()), registry.image("os/base:v1"));
     let host = registry.host.clone();
     let insecure = ["--insecure-registry", host.as_str()];
@@ -125,6 +126,47 @@ fn everything_missing_is_listed(folder: &Path, host: &str) {
          hint: fetch them where there is a network: bootwright fetch IMAGE\n"
     );
     assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}
+
+/// Programs of other people run only when the user says so.
+#[test]
+fn a_credential_helper_is_asked_only_with_leave() {
+    require!("docker-registry", "htpasswd");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = small::base_image(folder) else { return };
+    let users = text(tool("htpasswd").args(["-Bbn", "-C", "4", "who", "what"]));
+    fs::write(folder.join("users"), users).unwrap();
+    let auth = format!(
+        "auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
+        folder.join("users").display()
+    );
+    let registry = Registry::start(folder, &auth);
+    let helper = folder.join("docker-credential-test");
+    let answer = r#"{"ServerURL":"x","Username":"who","Secret":"what"}"#;
+    let script = format!(
+        "#!/bin/sh\nread -r server\n[ \"$server\" = {} ] && echo '{answer}'\n",
+        registry.host
+    );
+    fs::write(&helper, script).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(folder.join("containers")).unwrap();
+    let file = format!(r#"{{"credHelpers":{{"{}":"test"}}}}"#, registry.host);
+    fs::write(folder.join("containers/auth.json"), file).unwrap();
+
+    let (layout, image) = (format!("oci:{}", base.display()), registry.image("os/base:v1"));
+    let push = ["push", &layout, &image, "--insecure-registry", &registry.host];
+    let mut refused = bootwright(folder, "store", &push);
+    let output = refused.env("PATH", folder).output().unwrap();
+    let expected = format!(
+        "error: {}: credential helper \"test\": running it is not allowed\n  \
+         hint: allow it with --credential-helpers, or name a file with --authfile\n",
+        registry.host
+    );
+    assert!(printed(&output).ends_with(&expected), "{}", printed(&output));
+    let mut allowed = bootwright(folder, "store", &push);
+    let output = run(allowed.arg("--credential-helpers").env("PATH", folder));
+    assert!(!printed(&output).contains("what"), "{}", printed(&output));
 }
 
 #[test]

@@ -48,8 +48,11 @@ impl Pull<'_> {
             told.reach(partial.len());
             let before = partial.len();
             match self.rest(place, item, &mut partial, &mut told) {
-                Ok(()) => Ok(partial.finish()?),
+                Ok(()) => partial.finish().map_err(|error| doubt(error, before)),
                 Err(failure) => {
+                    if matches!(failure.error, RegistryError::Store(StoreError::Size { .. })) {
+                        partial.restart()?;
+                    }
                     let progressed = partial.len() >= before.saturating_add(PROGRESS);
                     let again = match failure.again {
                         Again::Later(None) if progressed => Again::Progressed,
@@ -147,6 +150,15 @@ impl Pull<'_> {
             }
         }
     }
+}
+
+/// A wrong digest may be the fault of whoever sent the first part, which is gone now.
+fn doubt(error: StoreError, before: u64) -> Failure {
+    let again = match error {
+        StoreError::Digest { .. } if before > 0 => Again::Later(None),
+        _ => Again::Never,
+    };
+    Failure { error: error.into(), again }
 }
 
 fn size(item: &Item, actual: u64) -> Failure {

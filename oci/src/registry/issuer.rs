@@ -101,7 +101,7 @@ impl Session<'_> {
             return Err(RegistryError::Denied { host, what, anonymous, message }.into());
         }
         if status != 200 {
-            let error = super::reply::explain(&mut reply, &host, "a token");
+            let error = super::reply::explain(&mut reply, &host, "a token", true);
             let later = matches!(status, 408 | 429 | 500..);
             let again = if later { Again::Later(None) } else { Again::Never };
             return Err(Failure { error, again });
@@ -113,9 +113,10 @@ impl Session<'_> {
             })?;
         let bytes = Zeroizing::new(bytes);
         let token = serde_json::from_slice::<TokenReply>(&bytes).ok();
-        let authorization = token
-            .and_then(TokenReply::into_token)
-            .and_then(|(token, life)| Authorization::bearer(&token, asked, Some(life)));
+        let authorization = token.and_then(TokenReply::into_token).and_then(|(token, life)| {
+            Authorization::bearer(&token, asked, Some(life))
+                .map(|found| if credential.is_none() { found.of_nobody() } else { found })
+        });
         authorization.ok_or_else(|| protocol("its issuer's answer holds no token").into())
     }
 
@@ -134,7 +135,7 @@ impl Session<'_> {
         if let Some(account) = account {
             url = with_query(&url, "account", account);
         }
-        self.follow(&Ask::new(Method::GET, url, "a token"), basic)
+        self.follow(realm, &Ask::new(Method::GET, url, "a token"), basic)
     }
 
     /// Asks with a refresh token (RFC 6749 section 6).
@@ -158,7 +159,7 @@ impl Session<'_> {
         let mut ask = Ask::new(Method::POST, realm.to_string(), "a token");
         ask.headers.push((CONTENT_TYPE, kind));
         ask.payload = Payload::Bytes(form.as_bytes());
-        self.follow(&ask, None)
+        self.follow(realm, &ask, None)
     }
 }
 

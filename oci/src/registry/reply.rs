@@ -60,14 +60,19 @@ pub(super) fn document(
     Ok(bytes)
 }
 
-/// The error that a status stands for.
-pub(super) fn explain(reply: &mut Response<Body>, host: &str, what: &str) -> RegistryError {
+/// The error that a status stands for, for a user who is known or not.
+pub(super) fn explain(
+    reply: &mut Response<Body>,
+    host: &str,
+    what: &str,
+    anonymous: bool,
+) -> RegistryError {
     let (host, what) = (host.to_owned(), what.to_owned());
     let status = reply.status().as_u16();
     let message = message(reply);
     match status {
         404 => RegistryError::NotFound { host, what },
-        403 => RegistryError::Denied { host, what, anonymous: false, message },
+        403 => RegistryError::Denied { host, what, anonymous, message },
         _ => RegistryError::Status { host, what, status, message },
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Arguments;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use bootwright_image::Observer;
@@ -28,6 +29,8 @@ const REDIRECTS_MAX: usize = 5;
 const TICK: Duration = Duration::from_millis(50);
 /// Waits that are worth telling about.
 const LONG_WAIT: Duration = Duration::from_secs(2);
+/// How the C library's resolver says that a name does not exist.
+const NO_SUCH_HOST: &str = "Name or service not known";
 /// Attempts at a mirror after the first one: there is another place to ask.
 const MIRROR_ATTEMPTS: u32 = 1;
 
@@ -42,6 +45,19 @@ pub(super) struct Session<'a> {
     stop: AtomicBool,
     /// Mirrors that cannot be reached.
     dead: Mutex<BTreeSet<String>>,
+}
+
+/// Ends the watcher, also when the work panics.
+struct End<'a> {
+    done: &'a AtomicBool,
+    watcher: &'a Thread,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.watcher.unpark();
+    }
 }
 
 impl<'a> Session<'a> {
@@ -70,10 +86,8 @@ impl<'a> Session<'a> {
                     std::thread::park_timeout(TICK);
                 }
             });
-            let result = work(&session);
-            done.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            result
+            let _end = End { done: &done, watcher: watcher.thread() };
+            work(&session)
         });
         if observer.cancelled() { Err(RegistryError::Cancelled) } else { result }
     }
@@ -177,15 +191,22 @@ impl<'a> Session<'a> {
         ask: &Ask<'_>,
     ) -> Result<Response<Body>, Failure> {
         let known = lock(&self.tokens).get(&place.host, scope);
-        let mut reply = self.follow(ask, known.as_ref())?;
+        let home: Uri = place.base.parse().map_err(|_| RegistryError::Protocol {
+            host: place.host.clone(),
+            what: ask.what.to_owned(),
+            problem: "its address is no URL".to_owned(),
+        })?;
+        let mut reply = self.follow(&home, ask, known.as_ref())?;
+        let mut anonymous = known.as_ref().is_none_or(|known| known.anonymous);
         if reply.status() == 401 {
             let anew = self.authorize(place, scope, ask.what, known.as_ref(), &reply)?;
-            reply = self.follow(ask, Some(&anew))?;
+            reply = self.follow(&home, ask, Some(&anew))?;
+            anonymous = anew.anonymous;
             if reply.status() == 401 {
                 lock(&self.tokens).refuse(&place.host, scope, &anew);
                 let message = message(&mut reply);
                 let (host, what) = (place.host.clone(), ask.what.to_owned());
-                return Err(RegistryError::Denied { host, what, anonymous: false, message }.into());
+                return Err(RegistryError::Denied { host, what, anonymous, message }.into());
             }
         }
         let status = reply.status();
@@ -196,7 +217,7 @@ impl<'a> Session<'a> {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => Again::Later(asked_delay(reply.headers())),
             _ => Again::Never,
         };
-        Err(Failure { error: explain(&mut reply, &place.host, ask.what), again })
+        Err(Failure { error: explain(&mut reply, &place.host, ask.what, anonymous), again })
     }
 
     /// A new authorization after a 401. Whoever else found one meanwhile shares it.
@@ -220,10 +241,11 @@ impl<'a> Session<'a> {
         Ok(found)
     }
 
-    /// Sends a request and follows redirects. Only the host that was asked first sees
-    /// `Authorization` and the client's certificate.
+    /// Sends a request and follows redirects. Only the server of `home` sees `Authorization` and
+    /// the client's certificate, and only it may ask for credentials.
     pub(super) fn follow(
         &self,
+        home: &Uri,
         ask: &Ask<'_>,
         authorization: Option<&Authorization>,
     ) -> Result<Response<Body>, Failure> {
@@ -240,8 +262,11 @@ impl<'a> Session<'a> {
         })?;
         let mut url = first.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let at_home = same_origin(&first, &url);
-            let reply = self.once(ask, &url, authorization.filter(|_| at_home), at_home)?;
+            let at_home = same_origin(home, &url);
+            let mut reply = self.once(ask, &url, authorization.filter(|_| at_home), at_home)?;
+            if reply.status() == 401 && !at_home {
+                return Err(explain(&mut reply, &host(&url), ask.what, true).into());
+            }
             let repeats = matches!(ask.method, Method::GET | Method::HEAD);
             let target = match (reply.status().as_u16(), reply.headers().get(LOCATION)) {
                 (301..=303, Some(target)) if repeats => target,
@@ -324,7 +349,10 @@ impl<'a> Session<'a> {
 /// Whether a certificate, a name or a proxy is the reason.
 fn is_lasting(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => is_tls(error.get_ref()),
+        // The resolver's "no such host" has no kind of its own.
+        ureq::Error::Io(error) => {
+            is_tls(error.get_ref()) || error.to_string().ends_with(NO_SUCH_HOST)
+        }
         ureq::Error::Rustls(_)
         | ureq::Error::Tls(_)
         | ureq::Error::Pem(_)

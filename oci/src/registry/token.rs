@@ -45,6 +45,8 @@ impl TokenReply {
 pub(super) struct Authorization {
     value: HeaderValue,
     until: Option<Instant>,
+    /// Whether it stands for nobody in particular.
+    pub(super) anonymous: bool,
 }
 
 impl Authorization {
@@ -65,7 +67,12 @@ impl Authorization {
         let text = Zeroizing::new(format!("{scheme} {secret}"));
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
-        Some(Self { value, until })
+        Some(Self { value, until, anonymous: false })
+    }
+
+    /// The same, bought without credentials.
+    pub(super) fn of_nobody(self) -> Self {
+        Self { anonymous: true, ..self }
     }
 
     pub(super) fn value(&self) -> HeaderValue {

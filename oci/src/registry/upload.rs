@@ -146,7 +146,7 @@ impl Push<'_> {
         Ok(Upload { url, done: 0, part, interrupted: false })
     }
 
-    /// The URL in `Location`, which has to be the registry's own: it gets our credentials and data.
+    /// The URL in `Location`. Credentials go there only if it is the registry's own.
     fn next(&self, asked: &str, reply: &Response<Body>, what: &str) -> Result<String, Failure> {
         let location = header(reply.headers(), LOCATION.as_str());
         let base = asked.parse::<Uri>().ok();

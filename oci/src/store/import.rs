@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use bootwright_image::Observer;
+use bootwright_image::{Observer, Phase};
 use serde_json::json;
 
 use super::error::StoreError;
@@ -30,6 +30,8 @@ impl Store {
     /// Copies a local image into the store under `name`. Of an image for several platforms those
     /// that `selection` means are copied, and the index as it is. A docker archive gets a manifest;
     /// its layers stay as they are, compressed or not.
+    ///
+    /// The observer is told copied bytes of blobs as [`Phase::Scan`].
     ///
     /// # Errors
     /// [`StoreError`] when the image is damaged, is none or lacks parts, or cannot be written.
@@ -95,11 +97,15 @@ impl Import<'_> {
         let load = &mut |item: &Item| load_document(item).map(Some);
         let walker = Walker { image: &reader.name, selection, limits: reader.limits, load };
         let parts = walker.walk(root.clone(), bytes)?;
-        for item in &parts.blobs {
+        let total = parts.blobs.iter().map(|item| item.size).fold(0, u64::saturating_add);
+        self.observer.begin(Phase::Scan, Some(total));
+        let copied = parts.blobs.iter().try_for_each(|item| {
             let path = item.digest.blob_path();
             let location = reader.store.find(&path, &reader.name, reader.limits)?;
-            self.copy(item, &location)?;
-        }
+            self.copy(item, &location)
+        });
+        self.observer.end(Phase::Scan);
+        copied?;
         for (item, bytes) in &parts.documents {
             self.store.put(item, bytes, &|| self.observer.cancelled())?;
         }
@@ -132,12 +138,16 @@ impl Import<'_> {
         let config =
             Item { media_type: CONFIG.to_owned(), digest: config, size: bytes.len() as u64 };
         self.store.put(&config, &bytes, &|| self.observer.cancelled())?;
-        let mut layers = Vec::new();
-        for layer in &image.layers {
+        let total = image.layers.iter().map(|layer| layer.location.len);
+        self.observer.begin(Phase::Scan, Some(total.fold(0, u64::saturating_add)));
+        let layers = image.layers.iter().map(|layer| {
             let item = self.layer(layer)?;
             self.copy(&item, &layer.location)?;
-            layers.push(descriptor(&item));
-        }
+            Ok(descriptor(&item))
+        });
+        let layers: Result<Vec<_>, StoreError> = layers.collect();
+        self.observer.end(Phase::Scan);
+        let layers = layers?;
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -181,11 +191,15 @@ impl Import<'_> {
 
     fn copy(&self, item: &Item, location: &Location) -> Result<(), StoreError> {
         let Some(mut blob) = self.store.begin(item, &|| self.observer.cancelled())? else {
+            self.observer.advance(Phase::Scan, item.size);
             return Ok(());
         };
         blob.restart()?;
         let mut input = location.open().map_err(|error| location.error(error))?;
-        self.pump(&mut input, location, &mut |bytes| blob.append(bytes))?;
+        self.pump(&mut input, location, &mut |bytes| {
+            self.observer.advance(Phase::Scan, bytes.len() as u64);
+            blob.append(bytes)
+        })?;
         blob.finish()
     }
 

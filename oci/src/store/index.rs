@@ -34,8 +34,13 @@ pub(super) fn read(dir: &Path, limits: &Limits) -> Result<Vec<(String, Item)>, S
 
 /// Makes the index of an empty store unless there is one.
 pub(super) fn create(dir: &Path) -> Result<(), StoreError> {
+    let exists = || dir.join(NAME).exists();
+    // A store on a medium that cannot be written to is good to read from.
+    if exists() {
+        return Ok(());
+    }
     let _lock = Lock::take(dir)?;
-    if dir.join(NAME).exists() {
+    if exists() {
         return Ok(());
     }
     let index = json!({
