@@ -2,6 +2,7 @@
 
 mod advice;
 mod args;
+mod disk;
 mod epoch;
 mod genkey;
 mod inspect;
@@ -10,6 +11,8 @@ mod iso;
 mod machine;
 mod progress;
 mod project;
+#[cfg(feature = "registry")]
+mod registry;
 mod sign;
 mod size;
 mod squashfs;
@@ -57,9 +60,14 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
+        Command::Disk(args) => disk::run(*args, &progress, json),
         Command::Uki(args) => uki::run(args, &progress, json),
         Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
+        #[cfg(feature = "registry")]
+        Command::Fetch(args) => registry::fetch(&args, &progress, json),
+        #[cfg(feature = "registry")]
+        Command::Push(args) => registry::push(&args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
             let mut text = String::new();
@@ -110,8 +118,9 @@ fn source(
     args: SourceArgs,
     epoch: Option<Timestamp>,
     compression: &CompressionArgs,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
-    source_with(args, epoch, jobs(compression), cache(compression)?)
+    source_with(args, epoch, jobs(compression), cache(compression)?, progress)
 }
 
 fn source_with(
@@ -119,9 +128,14 @@ fn source_with(
     epoch: Option<Timestamp>,
     jobs: NonZeroUsize,
     cache: Option<Arc<Cache>>,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
     let base = crate::oci::Reference::parse(&args.base)
         .map_err(|error| Usage(format!("--base: {error}")))?;
+    #[cfg(feature = "registry")]
+    let base = registry::local(base, &args.registry, args.arch, progress)?;
+    #[cfg(not(feature = "registry"))]
+    let _ = progress;
     Ok(Source {
         overlays: args.overlay_rootfs,
         architecture: args.arch,

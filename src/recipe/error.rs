@@ -10,7 +10,7 @@ use bootwright_boot::loaders::{FindError, MenuError};
 use bootwright_image::{ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
 use bootwright_oci::write::WriteError as OciWriteError;
-use bootwright_partitions::fat;
+use bootwright_partitions::{disk, ext, fat};
 use bootwright_squashfs::WriteError;
 use bootwright_uki::authenticode::AuthenticodeError;
 use bootwright_uki::keys::KeysError;
@@ -149,6 +149,18 @@ pub enum RecipeError {
     /// An EFI system partition whose files grow.
     #[error("cannot write the EFI system partition")]
     FatWrite(#[from] fat::WriteError),
+    /// An ext file system.
+    #[error("cannot plan a file system")]
+    ExtPlan(#[from] ext::PlanError),
+    /// An ext file system on its way out.
+    #[error("cannot write a file system")]
+    Ext(#[source] ext::EmitError),
+    /// The partition table.
+    #[error("cannot lay out the disk")]
+    DiskPlan(#[from] disk::PlanError),
+    /// A disk on its way out.
+    #[error("cannot write the disk")]
+    Disk(#[from] disk::EmitError),
     /// The squashfs.
     #[error("cannot write the root file system")]
     Squashfs(#[source] WriteError),
@@ -268,6 +280,15 @@ impl From<CpioError> for RecipeError {
         match error {
             CpioError::Deliver(ContentError::Cancelled) => Self::Cancelled,
             error => Self::Cpio(error),
+        }
+    }
+}
+
+impl From<ext::EmitError> for RecipeError {
+    fn from(error: ext::EmitError) -> Self {
+        match error {
+            ext::EmitError::Content(error) => error.into(),
+            error => Self::Ext(error),
         }
     }
 }

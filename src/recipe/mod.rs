@@ -4,6 +4,7 @@
 //! decides what will be written; writing it streams the result into any `Write + Seek`.
 
 pub(crate) mod checksum;
+pub mod disk;
 mod error;
 pub mod genkey;
 pub mod iso;

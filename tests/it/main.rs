@@ -14,6 +14,8 @@ mod library;
 mod machine;
 mod project;
 mod readers;
+#[cfg(feature = "registry")]
+mod registry;
 mod safety;
 mod signing;
 mod small;

@@ -32,10 +32,12 @@ use super::{RecipeError, Root, Source};
 use crate::output::{Staged, check_space};
 use boot_files::BootFiles;
 
+pub(super) use boot_files::{check_loader, machine};
 pub(super) use inputs::Inputs;
 pub(super) use medium::Medium;
 pub use menu::MenuEdits;
 pub use report::IsoReport;
+pub(super) use user_data::check as check_user_data;
 
 /// The volume label by which CanvOS's menus find the root file system.
 pub const LABEL: &str = "COS_LIVE";
