@@ -14,9 +14,10 @@ use bootwright_uki::signer::RsaBits;
 
 use super::load::Project;
 use super::manifest::{Artefact, Manifest};
-use super::plan::{Genkey, Installer, Plan, Planned, RootFs, Step, UkiInstaller};
+use super::plan::{Disk, Genkey, Installer, Plan, Planned, RootFs, Step, UkiInstaller};
 use crate::cache::Cache;
 use crate::output::OutputError;
+use crate::recipe::disk::DiskRecipe;
 use crate::recipe::genkey::{Keys, KeysRecipe};
 use crate::recipe::iso::{IsoRecipe, IsoReport};
 use crate::recipe::uki::{UkiRecipe, UkiReport};
@@ -124,7 +125,11 @@ fn refuse(planned: &Planned) -> Result<(), RunError> {
         return Err(RunError::Programs { key, what });
     }
     let reason = match &planned.step {
-        Step::Iso(_) | Step::Genkey(_) | Step::SecureBootDirs | Step::ValidateUserData => {
+        Step::Iso(_)
+        | Step::RawDisk(_)
+        | Step::Genkey(_)
+        | Step::SecureBootDirs
+        | Step::ValidateUserData => {
             return Ok(());
         }
         Step::UkiIso(step) if step.installer.root.local_ui.is_some() => {
@@ -135,7 +140,7 @@ fn refuse(planned: &Planned) -> Result<(), RunError> {
         Step::InstallerImage(..) | Step::IsoDiskImage { .. } => {
             "container images are not written for targets"
         }
-        Step::RawDisk(_) | Step::Cloud(_) => "disk images are not written for targets",
+        Step::Cloud(_) => "disk images for clouds are not written",
         Step::Maas(_) => "MAAS images are not written",
         Step::StylusPack(_) | Step::TrustedBootImage(_) => "the agent is not packed",
         Step::EfiSizeCheck { .. } => "the test program for firmware is not there",
@@ -156,6 +161,7 @@ impl Runner<'_> {
         match &planned.step {
             Step::Iso(step) => self.iso(planned, step),
             Step::UkiIso(step) => self.uki(planned, step),
+            Step::RawDisk(step) => self.raw_disk(step),
             Step::Genkey(step) => self.genkey(step),
             Step::SecureBootDirs => self.secure_boot_folders(),
             Step::ValidateUserData => Ok(Done::Checked),
@@ -239,6 +245,16 @@ impl Runner<'_> {
         let read = (report.len, &report.sha256, &report.inputs[..]);
         self.manifest(planned, &installer.name, read)?;
         Ok(Done::Uki(folder.join(format!("{}.iso", installer.name)), Box::new(report)))
+    }
+
+    fn raw_disk(&self, step: &Disk) -> Result<Done, RunError> {
+        let recipe = DiskRecipe {
+            user_data: self.one(step.user_data.as_ref()),
+            ..DiskRecipe::new(self.source(&step.root)?)
+        };
+        let folder = self.at(Path::new(BUILD));
+        recipe.write_file(&folder, &step.name, self.observer)?;
+        Ok(Done::Files(vec![folder.join(format!("{}.raw", step.name))]))
     }
 
     fn manifest(
