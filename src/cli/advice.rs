@@ -33,6 +33,13 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
             "name the image's architecture with --arch, or take an image for the wanted one"
         }
         RecipeError::UnknownArchitecture { .. } => "name it with --arch",
+        RecipeError::NotEmpty { .. } => {
+            "name a new folder: signatures of another build must not lie among the requests"
+        }
+        RecipeError::NotSigned { .. } => {
+            "run `bootwright sign REQUESTS --keys DIR` where the keys are"
+        }
+        RecipeError::OtherKey { .. } => "build anew with the certificates of these keys",
         RecipeError::SpecialFile { .. } => "remove it from the folder given with --overlay-iso",
         _ => return None,
     })

@@ -2,6 +2,7 @@
 
 mod advice;
 mod args;
+mod disk;
 mod epoch;
 mod genkey;
 mod inspect;
@@ -9,6 +10,7 @@ mod interrupt;
 mod iso;
 mod machine;
 mod progress;
+mod sign;
 mod size;
 mod squashfs;
 mod summary;
@@ -54,7 +56,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
-        Command::Uki(args) => uki::run(*args, &progress, json),
+        Command::Disk(args) => disk::run(*args, &progress, json),
+        Command::Uki(args) => uki::run(args, &progress, json),
+        Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {

@@ -15,6 +15,7 @@ mod machine;
 mod readers;
 mod safety;
 mod sbom;
+mod signing;
 mod small;
 mod tools;
 mod uki;

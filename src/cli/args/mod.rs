@@ -5,11 +5,13 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+mod disk;
 mod trusted;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use trusted::{GenkeyArgs, UkiArgs, UkiType};
+pub(crate) use disk::DiskArgs;
+pub(crate) use trusted::{GenkeyArgs, SignArgs, UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 
 use super::{progress, size};
 use crate::recipe::Architecture;
@@ -63,6 +65,13 @@ pub(crate) enum Command {
     /// Build a squashfs of an image's root file system
     #[command(after_help = IMAGE)]
     Squashfs(SquashfsArgs),
+    /// Build a disk that starts the recovery system, which installs the rest at the first boot
+    ///
+    /// Partitions: efi (shim and GRUB of the image), oem (user-data, what boots next), recovery
+    /// (the root file system as a file system image) and, when there is content, COS_CONTENT. UEFI
+    /// boots it. The image brings the menu, /etc/cos/grub.cfg; there is a plain one for others.
+    #[command(after_help = IMAGE)]
+    Disk(Box<DiskArgs>),
     /// Build unified kernel images: the whole root file system in one signed file
     ///
     /// The image must hold a kernel in /boot and systemd's EFI programs (Debian: systemd-boot-efi);
@@ -70,7 +79,7 @@ pub(crate) enum Command {
     /// measured into PCR 11, and policies for what will be measured are signed with
     /// tpm2-pcr-private.pem of the keys.
     #[command(after_help = IMAGE)]
-    Uki(Box<UkiArgs>),
+    Uki(UkiArgs),
     /// Make Secure Boot keys and what goes into firmware: the secure-boot folder
     ///
     /// OUTPUT/private-keys holds PK, KEK, db and tpm2-pcr-private.pem, readable to their owner
@@ -78,7 +87,12 @@ pub(crate) enum Command {
     /// OUTPUT/public-keys holds the certificates, OUTPUT/enrollment what goes into firmware. Nothing
     /// that exists is replaced.
     Genkey(GenkeyArgs),
-    /// Show what is inside an ISO, a squashfs or a unified kernel image
+    /// Sign what a build with --sign-later asked for, or a PE image
+    ///
+    /// Needs only the folder with the requests, some kilobytes, and the keys: no image, no network.
+    Sign(SignArgs),
+    /// Show what is inside an ISO, a squashfs, a unified kernel image, or a file for firmware
+    /// (.esl, .auth)
     Inspect(InspectArgs),
     /// Check the structure and every content of an ISO or a squashfs
     ///
@@ -240,7 +254,7 @@ fn file_name(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The ISO, squashfs or EFI program
+    /// The ISO, squashfs, EFI program, signature list or signed variable
     pub(crate) file: PathBuf,
 
     /// Print JSON

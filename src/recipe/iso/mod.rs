@@ -30,6 +30,7 @@ use super::{RecipeError, Root, Source};
 use crate::output::{Staged, check_space};
 use boot_files::BootFiles;
 
+pub(super) use boot_files::{check_loader, machine};
 pub(super) use medium::Medium;
 pub use report::IsoReport;
 pub(super) use user_data::check as check_user_data;
