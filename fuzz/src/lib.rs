@@ -1,6 +1,7 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
 mod databases;
+mod replies;
 pub mod seeds;
 mod trust;
 
@@ -21,7 +22,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -37,6 +38,7 @@ pub const TARGETS: [Target; 21] = [
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
     target("project_luet", bootwright::project::luet::parse_anything, databases::repositories),
     target("sbom_databases", bootwright::sbom::parse_anything, databases::databases),
+    target("oci_registry_replies", bootwright_oci::fuzzing::registry_replies, replies::replies),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),
     target("boot_iso_reader", bootwright_boot::fuzzing::iso9660, seeds::isos),
     target("boot_catalog", bootwright_boot::fuzzing::boot_catalog, seeds::catalogs),

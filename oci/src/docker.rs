@@ -61,6 +61,18 @@ pub(crate) fn read_with_documents(
     Ok((Image { info, layers, warnings }, documents))
 }
 
+/// The config of the image named `name`, or of the only one, byte by byte.
+pub(crate) fn config(
+    reader: &Reader<'_>,
+    name: Option<&str>,
+) -> Result<(ContentDigest, Vec<u8>), Error> {
+    let bytes = reader.document("manifest.json", "manifest.json", None)?;
+    let saved: Vec<Saved> = json::parse(&bytes, &format!("{}: manifest.json", reader.name))?;
+    let saved = choose(&saved, name).map_err(|problem| reader.problem("manifest.json", problem))?;
+    let bytes = reader.document(&saved.config, &format!("config {:?}", saved.config), None)?;
+    Ok((ContentDigest::Sha256([0; 32]).of_same_kind(&bytes), bytes))
+}
+
 fn choose<'a>(saved: &'a [Saved], name: Option<&str>) -> Result<&'a Saved, DocumentProblem> {
     let names = || -> Vec<String> {
         let tags = saved.iter().flat_map(|image| image.repo_tags.iter().flatten());

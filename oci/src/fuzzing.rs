@@ -201,9 +201,18 @@ pub fn image_json(data: &[u8]) {
             assert_eq!(digest.to_string(), text);
         }
         if let Ok(reference) = text.parse::<crate::Reference>() {
-            assert_eq!(reference.to_string(), text);
+            let shown = reference.to_string();
+            // The names of images in registries are completed.
+            assert!(shown == text || text.starts_with("docker://"));
+            assert_eq!(shown.parse(), Ok(reference));
         }
     }
+}
+
+/// Reads what registries, users and other programs send: headers, documents, names, settings.
+#[cfg(feature = "registry")]
+pub fn registry_replies(data: &[u8]) {
+    crate::registry::fuzzing::replies(data);
 }
 
 #[cfg(test)]
@@ -275,6 +284,8 @@ mod tests {
             layer_merge(&data);
             layer_write(&data);
             image_json(&data);
+            #[cfg(feature = "registry")]
+            registry_replies(&data);
         }
 
         #[test]
@@ -288,6 +299,8 @@ mod tests {
                 data[at] = value;
             }
             image_json(&data);
+            #[cfg(feature = "registry")]
+            registry_replies(&data);
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<RecipeError>() {
             for_recipe(error)
+        } else if let Some(advice) = for_registry(cause) {
+            Some(advice)
         } else {
             cause.downcast_ref::<std::io::Error>().and_then(|error| for_io(error.kind()))
         }
@@ -43,6 +45,50 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
         RecipeError::SpecialFile { .. } => "remove it from the folder given with --overlay-iso",
         _ => return None,
     })
+}
+
+#[cfg(not(feature = "registry"))]
+fn for_registry(_: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "registry")]
+fn for_registry(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use crate::oci::registry::RegistryError;
+    Some(match cause.downcast_ref::<RegistryError>()? {
+        RegistryError::Connection { source, .. } => return for_connection(&source.to_string()),
+        RegistryError::NotFound { .. } => {
+            "check the name and the tag; some registries hide what one may not see: log in"
+        }
+        RegistryError::Denied { anonymous: true, .. } => {
+            "log in with `podman login` or `docker login`, or name a file with --authfile"
+        }
+        RegistryError::Denied { .. } => "check user and password, and what the user may do",
+        RegistryError::Helper { .. } => {
+            "allow it with --credential-helpers, or name a file with --authfile"
+        }
+        RegistryError::Missing(_) => "fetch them where there is a network: bootwright fetch IMAGE",
+        RegistryError::Status { status: 429, .. } => {
+            "wait, log in, or name a mirror with --registry-mirror"
+        }
+        _ => return None,
+    })
+}
+
+/// By the words of the TLS library; what it does not say is not guessed.
+#[cfg(feature = "registry")]
+fn for_connection(cause: &str) -> Option<&'static str> {
+    let says = |words: &str| cause.contains(words);
+    if says("UnknownIssuer") {
+        return Some("name the certificate of its authority with --registry-ca");
+    }
+    if says("InvalidContentType") || says("corrupt message") {
+        return Some("if it is to be talked to without TLS, say so with --insecure-registry");
+    }
+    if says("fatal alert") {
+        return Some("it may want a certificate: --registry-cert and --registry-key");
+    }
+    None
 }
 
 fn for_output(error: &OutputError) -> Option<&'static str> {

@@ -15,7 +15,8 @@ use crate::recipe::disk::{DiskRecipe, PartitionReport};
 pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     let (folder, name, separate) = (args.output.clone(), args.name.clone(), args.partitions);
-    let source = source_with(args.source, epoch::from_environment()?, machine::cpus(), None)?;
+    let source =
+        source_with(args.source, epoch::from_environment()?, machine::cpus(), None, progress)?;
     let recipe = DiskRecipe {
         user_data: args.user_data,
         content: args.content.content,

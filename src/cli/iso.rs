@@ -27,7 +27,7 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
 
 fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
     let squashfs = squashfs_options(&args.compression, progress);
-    let mut source = source(args.source, epoch::from_environment()?, &args.compression)?;
+    let mut source = source(args.source, epoch::from_environment()?, &args.compression, progress)?;
     source.local_ui = args.local_ui;
     Ok(IsoRecipe {
         overlay_iso: args.overlay_iso,

@@ -10,6 +10,8 @@ mod interrupt;
 mod iso;
 mod machine;
 mod progress;
+#[cfg(feature = "registry")]
+mod registry;
 mod sign;
 mod size;
 mod squashfs;
@@ -60,6 +62,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Uki(args) => uki::run(args, &progress, json),
         Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
+        #[cfg(feature = "registry")]
+        Command::Fetch(args) => registry::fetch(&args, &progress, json),
+        #[cfg(feature = "registry")]
+        Command::Push(args) => registry::push(&args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
             let mut text = String::new();
@@ -108,8 +114,9 @@ fn source(
     args: SourceArgs,
     epoch: Option<Timestamp>,
     compression: &CompressionArgs,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
-    source_with(args, epoch, jobs(compression), cache(compression)?)
+    source_with(args, epoch, jobs(compression), cache(compression)?, progress)
 }
 
 fn source_with(
@@ -117,9 +124,14 @@ fn source_with(
     epoch: Option<Timestamp>,
     jobs: NonZeroUsize,
     cache: Option<Arc<Cache>>,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
     let base = crate::oci::Reference::parse(&args.base)
         .map_err(|error| Usage(format!("--base: {error}")))?;
+    #[cfg(feature = "registry")]
+    let base = registry::local(base, &args.registry, args.arch, progress)?;
+    #[cfg(not(feature = "registry"))]
+    let _ = progress;
     Ok(Source {
         overlays: args.overlay_rootfs,
         architecture: args.arch,

@@ -31,7 +31,7 @@ fn build(args: UkiBuildArgs, progress: &Progress, as_json: bool) -> anyhow::Resu
     let start = Instant::now();
     let (folder, name, kind) = (args.output.clone(), args.name.clone(), args.kind);
     let requests = args.sign_later.clone();
-    let recipe = recipe(args)?;
+    let recipe = recipe(args, progress)?;
     let report = match kind {
         UkiType::Uki => recipe.write_folder(&folder, &name, progress)?,
         UkiType::Iso => recipe.write_iso(&folder, &name, progress)?,
@@ -70,9 +70,9 @@ fn output(summary: &mut Summary, path: &Path, len: u64, sha256: Option<&[u8; 32]
     summary.line("output", format!("{path}  {}", human(len)), value);
 }
 
-fn recipe(args: UkiBuildArgs) -> anyhow::Result<UkiRecipe> {
+fn recipe(args: UkiBuildArgs, progress: &Progress) -> anyhow::Result<UkiRecipe> {
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
-    let source = source_with(args.source, epoch::from_environment()?, jobs, None)?;
+    let source = source_with(args.source, epoch::from_environment()?, jobs, None, progress)?;
     let recipe = UkiRecipe::new(source, args.keys);
     Ok(UkiRecipe {
         extend_cmdline: args.extend_cmdline,

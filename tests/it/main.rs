@@ -13,6 +13,8 @@ mod fixture;
 mod library;
 mod machine;
 mod readers;
+#[cfg(feature = "registry")]
+mod registry;
 mod safety;
 mod sbom;
 mod signing;

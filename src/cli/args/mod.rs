@@ -6,11 +6,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod disk;
+#[cfg(feature = "registry")]
+mod registry;
 mod trusted;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use disk::DiskArgs;
+#[cfg(feature = "registry")]
+pub(crate) use registry::{FetchArgs, PlatformArgs, PushArgs, RegistryArgs};
 pub(crate) use trusted::{GenkeyArgs, SignArgs, UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 
 use super::{progress, size};
@@ -42,6 +46,10 @@ Environment:
   SOURCE_DATE_EPOCH  Seconds since 1970. Lowers newer modification times to it and becomes every
                      timestamp that bootwright itself writes. Default for the latter: the base
                      image's creation time, else the newest modification time in it.
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                     Proxies for registries, and what is reached without them.
+  REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, DOCKER_CONFIG
+                     Where credentials for registries are looked for.
 
 Exit status: 0 done, 1 the work failed, 2 the command line is wrong.";
 
@@ -50,6 +58,7 @@ IMAGE is one of:
   oci:DIR[:TAG]                    an OCI layout in a folder
   oci-archive:FILE[:TAG]           an OCI layout in a tar
   docker-archive:FILE[:NAME:TAG]   what `docker save` writes
+  docker://HOST/REPO[:TAG][@DIGEST]  an image in a registry, or in the store (--store)
   dir:DIR                          a root file system in a folder
   tar:FILE                         a root file system in a tar: plain, gzip, zstd or xz";
 
@@ -91,6 +100,17 @@ pub(crate) enum Command {
     ///
     /// Needs only the folder with the requests, some kilobytes, and the keys: no image, no network.
     Sign(SignArgs),
+    /// Bring images from registries into the store
+    ///
+    /// What is there already is not fetched again, and a fetch that was cut off goes on where it
+    /// stopped. With --offline, says what is missing.
+    #[cfg(feature = "registry")]
+    Fetch(FetchArgs),
+    /// Push an image to a registry
+    ///
+    /// The image is kept in the store on its way. What the registry has already is not sent.
+    #[cfg(feature = "registry")]
+    Push(PushArgs),
     /// Show what is inside an ISO, a squashfs, a unified kernel image, or a file for firmware
     /// (.esl, .auth)
     Inspect(InspectArgs),
@@ -131,6 +151,10 @@ pub(crate) struct SourceArgs {
     /// machine's]
     #[arg(long, value_enum, value_name = "ARCH")]
     pub(crate) arch: Option<Architecture>,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 /// How the root file system is compressed.
