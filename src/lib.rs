@@ -43,6 +43,8 @@ pub use bootwright_uki as uki;
 pub mod cache;
 #[doc(hidden)]
 pub mod cli;
+pub mod dockerfile;
+pub mod editor;
 mod identify;
 pub mod output;
 pub mod project;

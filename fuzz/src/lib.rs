@@ -1,7 +1,8 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
-mod databases;
 mod replies;
+mod databases;
+mod project;
 pub mod seeds;
 mod trust;
 
@@ -22,7 +23,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 24] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -36,9 +37,9 @@ pub const TARGETS: [Target; 22] = [
         ..target("oci_layer_write", bootwright_oci::fuzzing::layer_write, seeds::layers)
     },
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
+    target("oci_registry_replies", bootwright_oci::fuzzing::registry_replies, replies::replies),
     target("project_luet", bootwright::project::luet::parse_anything, databases::repositories),
     target("sbom_databases", bootwright::sbom::parse_anything, databases::databases),
-    target("oci_registry_replies", bootwright_oci::fuzzing::registry_replies, replies::replies),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),
     target("boot_iso_reader", bootwright_boot::fuzzing::iso9660, seeds::isos),
     target("boot_catalog", bootwright_boot::fuzzing::boot_catalog, seeds::catalogs),
@@ -54,4 +55,6 @@ pub const TARGETS: [Target; 22] = [
     target("uki_signed_variable", bootwright_uki::fuzzing::signed_variable, trust::variables),
     target("uki_pem", bootwright_uki::fuzzing::pem, trust::pems),
     target("uki_pcr_signatures", bootwright_uki::fuzzing::pcr_signatures, trust::pcr_signatures),
+    target("project_arg_file", bootwright::project::fuzzing::arg_file, project::arg_files),
+    target("project_user_data", bootwright::project::fuzzing::user_data_file, project::user_data),
 ];

@@ -42,7 +42,7 @@ pub fn merger(tars: &[Vec<u8>]) -> Result<impl Fn() -> Result<FileTree, Error> +
     let layers: Vec<Layer> =
         tars.iter().map(Vec::as_slice).zip(0..).map(scan).collect::<Result<_, _>>()?;
     Ok(move || {
-        let mut merger = Merger::new(Timestamp(0), Limits::default().depth);
+        let mut merger = Merger::new(None, Timestamp(0), Limits::default().depth);
         for layer in &layers {
             merger.apply(layer, &Placement::default())?;
         }

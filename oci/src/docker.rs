@@ -37,6 +37,7 @@ pub(crate) fn read_with_documents(
         architecture: config.architecture,
         os: config.os,
         created,
+        config_document: bytes,
         layers: Vec::new(),
     };
     let mut layers = Vec::new();
@@ -57,7 +58,7 @@ pub(crate) fn read_with_documents(
             diff_id: Some(diff_id),
         });
     }
-    let documents = Documents { manifest_type: String::new(), config: bytes };
+    let documents = Documents { manifest_type: String::new() };
     Ok((Image { info, layers, warnings }, documents))
 }
 

@@ -132,7 +132,7 @@ fn merge(data: &[u8]) -> Option<[FileTree; 2]> {
     let budget = Budget::new(&limits);
     let context =
         Context { limits: &limits, budget: &budget, observer: &Silent, stopped: &|| false };
-    let mut mergers = [(); 2].map(|()| Merger::new(Timestamp(0), limits.depth));
+    let mut mergers = [(); 2].map(|()| Merger::new(None, Timestamp(0), limits.depth));
     let mut rest = Some(data);
     let mut number = 0;
     while let Some(mut layer) = next_layer(&mut rest) {

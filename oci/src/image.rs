@@ -24,6 +24,8 @@ pub struct ImageInfo {
     pub os: String,
     /// When the image was made, unless it does not say or says the year 1.
     pub created: Option<Timestamp>,
+    /// The config byte by byte, as JSON; empty for folders and tars.
+    pub config_document: Vec<u8>,
     /// Its layers, bottom first.
     pub layers: Vec<LayerInfo>,
 }
@@ -51,12 +53,11 @@ pub(crate) struct Image {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The documents of an image as they were read.
+/// What an image's documents say beside what is in [`ImageInfo`].
 #[derive(Debug)]
 pub(crate) struct Documents {
     /// The manifest's media type; empty when it does not say, or there is none.
     pub(crate) manifest_type: String,
-    pub(crate) config: Vec<u8>,
 }
 
 /// The files of an image, its name for errors, and what may be asked of it.

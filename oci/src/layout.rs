@@ -117,6 +117,7 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<(Image, Documen
         architecture: config.architecture,
         os: config.os,
         created,
+        config_document: config_bytes,
         layers: Vec::new(),
     };
     let mut layers = Vec::new();
@@ -130,8 +131,7 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<(Image, Documen
         });
         layers.push(source);
     }
-    let documents =
-        Documents { manifest_type: descriptor.media_type.clone(), config: config_bytes };
+    let documents = Documents { manifest_type: descriptor.media_type.clone() };
     Ok((Image { info, layers, warnings }, documents))
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Placement {
     pub(crate) at: Vec<u8>,
     /// Whether directories that exist, also behind a link, stay as they are.
     pub(crate) keep_directories: bool,
+    /// User and group of everything, whatever the entries say.
+    pub(crate) owner: Option<(u32, u32)>,
 }
 
 /// Builds the tree.
@@ -59,11 +61,12 @@ struct Way<'a> {
 }
 
 impl Merger {
-    /// Directories that no layer describes get mode 0755, owner 0:0 and `time`.
-    pub(crate) fn new(time: Timestamp, depth_limit: usize) -> Self {
+    /// Starts with `lower` when there is one. Directories that no layer describes get mode 0755,
+    /// owner 0:0 and `time`.
+    pub(crate) fn new(lower: Option<FileTree>, time: Timestamp, depth_limit: usize) -> Self {
         let missing = Metadata { mtime: time, ..Metadata::directory(0o755) };
         Self {
-            tree: FileTree::new(missing.clone()),
+            tree: lower.unwrap_or_else(|| FileTree::new(missing.clone())),
             missing,
             depth_limit,
             dropped: BTreeMap::new(),
@@ -190,7 +193,7 @@ impl Merger {
         };
         if path.is_empty() {
             if !placement.keep_directories {
-                self.describe(self.tree.root(), entry);
+                self.describe(self.tree.root(), entry, placement);
             }
             return Ok(());
         }
@@ -214,7 +217,8 @@ impl Merger {
             What::Whiteout | What::Opaque => return Ok(()),
         };
         self.take_away(parent.id, name);
-        let id = self.tree.add(parent.id, name, metadata(entry), kind).map_err(Problem::Tree)?;
+        let metadata = metadata(entry, placement);
+        let id = self.tree.add(parent.id, name, metadata, kind).map_err(Problem::Tree)?;
         self.note_dropped(id, entry);
         Ok(())
     }
@@ -232,14 +236,15 @@ impl Merger {
             match self.tree.inode(id).kind() {
                 Kind::Directory(_) if keep => return Ok(()),
                 Kind::Directory(_) => {
-                    self.describe(id, entry);
+                    self.describe(id, entry, placement);
                     return Ok(());
                 }
                 Kind::Symlink(_) if keep && self.leads_to_directory(parent, name) => return Ok(()),
                 _ => self.take_away(parent, name),
             }
         }
-        let id = self.tree.add_directory(parent, name, metadata(entry)).map_err(Problem::Tree)?;
+        let metadata = metadata(entry, placement);
+        let id = self.tree.add_directory(parent, name, metadata).map_err(Problem::Tree)?;
         self.note_dropped(id, entry);
         Ok(())
     }
@@ -275,8 +280,8 @@ impl Merger {
         self.tree.add_link(parent, name, id).map_err(Problem::Tree)
     }
 
-    fn describe(&mut self, id: InodeId, entry: &Entry) {
-        *self.tree.metadata_mut(id) = metadata(entry);
+    fn describe(&mut self, id: InodeId, entry: &Entry, placement: &Placement) {
+        *self.tree.metadata_mut(id) = metadata(entry, placement);
         self.note_dropped(id, entry);
     }
 
@@ -364,11 +369,12 @@ impl Merger {
     }
 }
 
-fn metadata(entry: &Entry) -> Metadata {
+fn metadata(entry: &Entry, placement: &Placement) -> Metadata {
+    let (uid, gid) = placement.owner.unwrap_or((entry.uid, entry.gid));
     Metadata {
         mode: entry.mode,
-        uid: entry.uid,
-        gid: entry.gid,
+        uid,
+        gid,
         mtime: Timestamp(entry.mtime),
         xattrs: entry.xattrs.clone(),
     }

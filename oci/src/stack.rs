@@ -1,5 +1,7 @@
 //! Images, overlays and archives on top of each other.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bootwright_image::{FileTree, Observer, Phase, Timestamp};
 
 use crate::archive::{Archive, Store};
-use crate::compression::Compression;
+use crate::compression::{Compression, Decoder, read_up_to};
 use crate::digest::ContentDigest;
 use crate::directory::{self, Role};
 use crate::entry::{Budget, Layer, clean};
@@ -19,9 +21,9 @@ use crate::merge::{Merger, Placement};
 use crate::record::{self, Records};
 use crate::reference::Reference;
 use crate::scan::{Context, Stored, bare, scan};
-use crate::source::TarSource;
+use crate::source::{Location, TarSource};
 use crate::streams::{LayerStreams, Source};
-use crate::{docker, layout};
+use crate::{docker, layout, tar};
 
 /// Layers in an archive that is compressed as a whole before the user is told what that costs.
 const MANY_WRAPPED: usize = 4;
@@ -46,6 +48,7 @@ pub struct Stack<'a> {
     created: Option<Timestamp>,
     inputs: Vec<Input>,
     records: Option<&'a dyn Records>,
+    lower: Option<FileTree>,
 }
 
 struct Input {
@@ -69,6 +72,18 @@ pub struct Rootfs {
     pub tree: FileTree,
     /// Delivers the contents that lie in layers and archives.
     pub streams: LayerStreams,
+    /// When the lowest image that says so was made.
+    pub created: Option<Timestamp>,
+    /// What went in, bottom first.
+    pub inputs: Vec<InputSummary>,
+}
+
+/// A merged root file system whose contents lie among others; see [`Stack::finish_into`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Merged {
+    /// Names, metadata and references to contents.
+    pub tree: FileTree,
     /// When the lowest image that says so was made.
     pub created: Option<Timestamp>,
     /// What went in, bottom first.
@@ -101,7 +116,19 @@ impl<'a> Stack<'a> {
     /// An empty stack.
     #[must_use]
     pub fn new(options: Options, observer: &'a dyn Observer) -> Self {
-        Self { options, observer, created: None, inputs: Vec::new(), records: None }
+        Self { options, observer, created: None, inputs: Vec::new(), records: None, lower: None }
+    }
+
+    /// A stack on top of `lower`, whose contents the streams deliver that it is
+    /// [finished into](Self::finish_into). `time` is that of directories that no input describes.
+    #[must_use]
+    pub fn over(
+        lower: FileTree,
+        time: Timestamp,
+        options: Options,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self { lower: Some(lower), created: Some(time), ..Self::new(options, observer) }
     }
 
     /// Keeps what is learned from layers whose digests are promised, and believes what was kept:
@@ -158,14 +185,44 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// [`Error`], when there is no such file or `at` cannot be a path.
     pub fn add_archive(&mut self, tar: &Path, at: &[u8]) -> Result<(), Error> {
+        self.unpack(tar, at, None)
+    }
+
+    /// As [`add_archive`](Self::add_archive); everything belongs to `owner`, a user and a group,
+    /// when one is given.
+    ///
+    /// # Errors
+    /// As for [`add_archive`](Self::add_archive).
+    pub fn unpack(
+        &mut self,
+        tar: &Path,
+        at: &[u8],
+        owner: Option<(u32, u32)>,
+    ) -> Result<(), Error> {
         let name: Arc<str> = format!("archive {}", tar.display()).into();
         let at = clean(if at.is_empty() { b"/" } else { at }, &self.options.limits).map_err(
             |problem| Error::Member { input: Arc::clone(&name), member: escape(at), problem },
         )?;
         let source = InputSource::Tar(bare(tar, name)?);
-        let placement = Placement { at, keep_directories: false };
+        let placement = Placement { at, keep_directories: false, owner };
         self.inputs.push(Input { source, placement, whiteouts: false, media_type: None });
         Ok(())
+    }
+
+    /// Whether the file begins with a tar's member, plain or compressed with gzip, zstd or xz.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when there is no such file.
+    pub fn is_archive(file: &Path) -> Result<bool, Error> {
+        let location = Location::file(file)?;
+        let failed = |source| Error::Io { path: file.to_owned(), source };
+        let mut input = BufReader::new(location.open().map_err(failed)?);
+        let head = input.fill_buf().map_err(failed)?;
+        let compression = Compression::detect(head);
+        let mut block = [0; 512];
+        let read = Decoder::new(compression, input)
+            .and_then(|mut decoder| read_up_to(&mut decoder, &mut block));
+        Ok(read.is_ok_and(|read| read == block.len()) && tar::is_header(&block))
     }
 
     /// Reads every layer, archive and folder and merges them. Directories that no input describes
@@ -174,18 +231,35 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// [`Error`]; of several the one of the lowest input.
     pub fn finish(self) -> Result<Rootfs, Error> {
-        let Self { options, observer, created, inputs, records } = self;
+        let mut streams = LayerStreams::new(self.options.jobs);
+        let Merged { tree, created, inputs } = self.finish_into(&mut streams)?;
+        Ok(Rootfs { tree, streams, created, inputs })
+    }
+
+    /// As [`finish`](Self::finish), with contents that `streams` delivers beside those of all
+    /// other stacks finished into it: files may then be taken from one tree into another, see
+    /// [`Graft`](crate::Graft). A layer with a promised digest that `streams` has already is read
+    /// once for both when contents are delivered.
+    ///
+    /// # Errors
+    /// As for [`finish`](Self::finish); `streams` is unchanged then.
+    pub fn finish_into(self, streams: &mut LayerStreams) -> Result<Merged, Error> {
+        let Self { options, observer, created, inputs, records, lower } = self;
         let stored = |input: &Input| match &input.source {
             InputSource::Tar(tar) => tar.location.len,
             InputSource::Folder { .. } => 0,
         };
         observer.begin(Phase::Scan, Some(inputs.iter().map(stored).sum()));
-        let scanned = scan_all(&inputs, &options, records, observer)?;
+        let numbers = stream_numbers(&inputs, &streams.sources)?;
+        let scanned = scan_all(&inputs, &numbers, &options, records, observer)?;
         observer.end(Phase::Scan);
-        let mut merger = Merger::new(created.unwrap_or_default(), options.limits.depth);
+        let mut merger = Merger::new(lower, created.unwrap_or_default(), options.limits.depth);
         let mut summaries = Vec::new();
         let mut sources = Vec::new();
-        for (input, Scanned { layer, tar }) in inputs.into_iter().zip(scanned) {
+        let known = streams.sources.len();
+        for ((input, Scanned { layer, tar }), number) in
+            inputs.into_iter().zip(scanned).zip(numbers)
+        {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
@@ -197,12 +271,14 @@ impl<'a> Stack<'a> {
                 media_type: input.media_type,
                 entries: layer.entries.len(),
             });
-            if let (InputSource::Tar(source), Some((digest, stored))) = (input.source, tar) {
-                sources.push(Source::new(source, digest, stored));
+            if let (InputSource::Tar(source), Some((digest, stored))) = (input.source, tar)
+                && number as usize == known + sources.len()
+            {
+                sources.push(Source::new(source, digest, stored, input.whiteouts));
             }
         }
-        let streams = LayerStreams { sources, jobs: options.jobs.get() };
-        Ok(Rootfs { tree: merger.finish(observer), streams, created, inputs: summaries })
+        streams.sources.append(&mut sources);
+        Ok(Merged { tree: merger.finish(observer), created, inputs: summaries })
     }
 
     fn reader(&self, store: Store, reference: &Reference) -> Reader<'_> {
@@ -288,6 +364,7 @@ fn bare_info(layers: Vec<LayerInfo>) -> ImageInfo {
         architecture: String::new(),
         os: String::new(),
         created: None,
+        config_document: Vec::new(),
         layers,
     }
 }
@@ -296,6 +373,7 @@ fn bare_info(layers: Vec<LayerInfo>) -> ImageInfo {
 /// those below it are finished, since their error would count.
 fn scan_all(
     inputs: &[Input],
+    numbers: &[u32],
     options: &Options,
     records: Option<&dyn Records>,
     observer: &dyn Observer,
@@ -305,7 +383,6 @@ fn scan_all(
     let faulty = AtomicUsize::new(usize::MAX);
     let results: Mutex<Vec<Option<Result<Scanned, Error>>>> =
         Mutex::new(inputs.iter().map(|_| None).collect());
-    let numbers = stream_numbers(inputs)?;
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -334,15 +411,31 @@ fn scan_all(
     results.into_iter().map(|result| result.expect("BUG: an input was not scanned")).collect()
 }
 
-/// The number of each input among those that can only be read front to back.
-fn stream_numbers(inputs: &[Input]) -> Result<Vec<u32>, Error> {
-    let mut tars = 0u32;
+/// The number of each input in [`StreamKey`](bootwright_image::StreamKey)s, behind those of
+/// `known` sources. Inputs that promise the bytes of a known source, or of an input below, share
+/// its number; folders have none of their own.
+fn stream_numbers(inputs: &[Input], known: &[Source]) -> Result<Vec<u32>, Error> {
+    let limit = u64::from(u32::MAX);
+    let number = |at: usize| u32::try_from(at).map_err(|_| Error::Limit { what: "layers", limit });
+    let mut next = known.len();
     let mut numbers = Vec::with_capacity(inputs.len());
+    let mut promised = BTreeMap::new();
     for input in inputs {
-        numbers.push(tars);
-        if matches!(input.source, InputSource::Tar(_)) {
-            let limit = u64::from(u32::MAX);
-            tars = tars.checked_add(1).ok_or(Error::Limit { what: "layers", limit })?;
+        let InputSource::Tar(tar) = &input.source else {
+            numbers.push(number(next)?);
+            continue;
+        };
+        let shared = tar.digest.and_then(|digest| {
+            let key = (digest, input.whiteouts);
+            let known = known.iter().position(|source| source.is(&digest, input.whiteouts));
+            known.or_else(|| promised.get(&key).copied()).or_else(|| {
+                promised.insert(key, next);
+                None
+            })
+        });
+        numbers.push(number(shared.unwrap_or(next))?);
+        if shared.is_none() {
+            next += 1;
         }
     }
     Ok(numbers)

@@ -1,9 +1,12 @@
 //! The second pass: contents out of the layers, in the layers' own order.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use bootwright_image::{BoxError, ContentError, ContentSink, Digest, Observer, Streams, Wanted};
+use bootwright_image::{
+    BoxError, ContentError, ContentSink, Digest, InodeId, Observer, Streams, Wanted,
+};
 
 use crate::digest::ContentDigest;
 use crate::error::Error;
@@ -18,14 +21,20 @@ const BUFFERS: usize = 8;
 const BRIEF: u64 = 4;
 /// Layers decompressed at the same time.
 const AHEAD: usize = 4;
+/// The largest content, in bytes, that is kept to be delivered several times in one pass.
+const REPEATED: u64 = 8 << 20;
 
-/// The contents of all layers and archives of a stack.
+/// The contents of all layers and archives of a stack, or of several that share one space of keys;
+/// see [`Stack::finish_into`](crate::Stack::finish_into).
 ///
 /// [`deliver`](Streams::deliver) reads each layer that holds something wanted once, front to back.
 /// It reads to the layer's end and compares the layer's digest with that of the first pass. When
 /// less than a quarter of a layer's bytes is wanted, it compares the digests of these contents
 /// instead and stops behind the last. Up to four layers, one for each job, are decompressed in
 /// threads of their own, each up to 8 MiB ahead.
+///
+/// A content that is wanted several times is kept in memory while it is handed over if it has at
+/// most 8 MiB and no holes; otherwise each further time takes one more pass over its layer.
 #[derive(Debug)]
 pub struct LayerStreams {
     pub(crate) sources: Vec<Source>,
@@ -38,15 +47,27 @@ pub(crate) struct Source {
     pub(crate) tar: TarSource,
     /// Where the files lie, by member number.
     pub(crate) stored: Vec<Stored>,
+    /// Whether `.wh.` names had their meaning: it decides which members have contents.
+    whiteouts: bool,
     /// Bytes of all contents together.
     len: u64,
 }
 
 impl Source {
     /// `digest` is what the first pass found, and what the second must find again.
-    pub(crate) fn new(tar: TarSource, digest: ContentDigest, stored: Vec<Stored>) -> Self {
+    pub(crate) fn new(
+        tar: TarSource,
+        digest: ContentDigest,
+        stored: Vec<Stored>,
+        whiteouts: bool,
+    ) -> Self {
         let len = stored.iter().fold(0u64, |len, stored| len.saturating_add(stored.len));
-        Self { tar: TarSource { digest: Some(digest), ..tar }, stored, len }
+        Self { tar: TarSource { digest: Some(digest), ..tar }, stored, whiteouts, len }
+    }
+
+    /// Whether reading these bytes that way finds the same members.
+    pub(crate) fn is(&self, digest: &ContentDigest, whiteouts: bool) -> bool {
+        self.tar.digest.as_ref() == Some(digest) && self.whiteouts == whiteouts
     }
 
     /// Whether so little is wanted that the contents' own digests serve better than the layer's.
@@ -84,14 +105,22 @@ impl Streams for LayerStreams {
 }
 
 impl LayerStreams {
-    /// Cuts `wanted` into runs that one pass over a layer can serve: a content that is wanted
-    /// twice takes another pass.
+    /// Streams without a source, to be filled by [`Stack::finish_into`](crate::Stack::finish_into).
+    /// Up to `jobs` layers are decompressed at the same time.
+    #[must_use]
+    pub fn new(jobs: NonZeroUsize) -> Self {
+        Self { sources: Vec::new(), jobs: jobs.get() }
+    }
+
+    /// Cuts `wanted` into runs that one pass over a layer can serve.
     fn runs<'a>(
         &'a self,
         wanted: &'a [Wanted],
     ) -> Result<Vec<(&'a Source, &'a [Wanted])>, ContentError> {
         let mut runs = Vec::new();
-        let same_run = |a: &Wanted, b: &Wanted| a.key.source == b.key.source && a.key < b.key;
+        let same_run = |a: &Wanted, b: &Wanted| {
+            a.key.source == b.key.source && (a.key < b.key || self.is_repeatable(a))
+        };
         for run in wanted.chunk_by(same_run) {
             let lost = |want: &Wanted| ContentError::Undeliverable { inode: want.inode.index() };
             let first = &run[0];
@@ -107,6 +136,13 @@ impl LayerStreams {
             runs.push((source, run));
         }
         Ok(runs)
+    }
+
+    /// Whether one pass can deliver a content more than once.
+    fn is_repeatable(&self, want: &Wanted) -> bool {
+        let source = usize::try_from(want.key.source).ok().and_then(|at| self.sources.get(at));
+        let stored = source.and_then(|source| source.stored.get(want.key.member as usize));
+        stored.is_some_and(|stored| stored.extents.is_none() && stored.len <= REPEATED)
     }
 }
 
@@ -127,27 +163,38 @@ impl Run<'_> {
         sink: &mut dyn ContentSink,
     ) -> Result<(), ContentError> {
         let brief = self.source.is_brief(wanted);
-        for want in wanted {
-            let stored = &self.source.stored[want.key.member as usize];
+        for same in wanted.chunk_by(|a, b| a.key == b.key) {
+            let stored = &self.source.stored[same[0].key.member as usize];
             self.skip_to(stored.offset)?;
             self.hasher = brief.then(blake3::Hasher::new);
-            sink.begin(want.inode, want.len).map_err(ContentError::Sink)?;
-            match &stored.extents {
-                None => self.data(stored.len, sink)?,
-                Some(extents) => {
-                    let mut at = 0;
-                    for extent in extents {
-                        hole(extent.offset - at, sink)?;
-                        self.data(extent.len, sink)?;
-                        at = extent.offset + extent.len;
-                    }
-                    hole(stored.len - at, sink)?;
+            match same {
+                [want] => {
+                    sink.begin(want.inode, want.len).map_err(ContentError::Sink)?;
+                    self.content(stored, sink)?;
+                    self.compare(stored)?;
+                    sink.end().map_err(ContentError::Sink)?;
+                }
+                _ => {
+                    let mut kept = Kept::default();
+                    self.content(stored, &mut kept)?;
+                    self.compare(stored)?;
+                    kept.repeat(same, sink).map_err(ContentError::Sink)?;
                 }
             }
-            self.compare(stored)?;
-            sink.end().map_err(ContentError::Sink)?;
         }
         if brief { Ok(()) } else { self.skip_to(u64::MAX) }
+    }
+
+    /// Hands over one content, holes included.
+    fn content(&mut self, stored: &Stored, sink: &mut dyn ContentSink) -> Result<(), ContentError> {
+        let Some(extents) = &stored.extents else { return self.data(stored.len, sink) };
+        let mut at = 0;
+        for extent in extents {
+            hole(extent.offset - at, sink)?;
+            self.data(extent.len, sink)?;
+            at = extent.offset + extent.len;
+        }
+        hole(stored.len - at, sink)
     }
 
     /// Compares the content just read with what the first pass saw.
@@ -207,6 +254,43 @@ impl Run<'_> {
     fn consume(&mut self, count: usize) {
         self.pipe.consume(count);
         self.position += count as u64;
+    }
+}
+
+/// A small content that several inodes want.
+#[derive(Default)]
+struct Kept(Vec<u8>);
+
+impl Kept {
+    fn repeat(&self, same: &[Wanted], sink: &mut dyn ContentSink) -> Result<(), BoxError> {
+        for want in same {
+            sink.begin(want.inode, want.len)?;
+            if !self.0.is_empty() {
+                sink.data(&self.0)?;
+            }
+            sink.end()?;
+        }
+        Ok(())
+    }
+}
+
+impl ContentSink for Kept {
+    fn begin(&mut self, _: InodeId, _: u64) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn hole(&mut self, len: u64) -> Result<(), BoxError> {
+        self.0.resize(self.0.len() + usize::try_from(len)?, 0);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), BoxError> {
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod dialects;
 mod documents;
 mod folders;
 mod foreign;
+mod grafting;
 mod hostile;
 mod merging;
 mod model;

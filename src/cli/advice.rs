@@ -3,12 +3,15 @@
 use std::io::ErrorKind;
 
 use crate::output::OutputError;
+use crate::project::run::RunError;
 use crate::recipe::RecipeError;
 
 /// A sentence for people, where there is something better to say than the error itself.
 pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
-        if let Some(error) = cause.downcast_ref::<RecipeError>() {
+        if let Some(error) = cause.downcast_ref::<RunError>() {
+            for_run(error)
+        } else if let Some(error) = cause.downcast_ref::<RecipeError>() {
             for_recipe(error)
         } else if let Some(advice) = for_registry(cause) {
             Some(advice)
@@ -16,6 +19,19 @@ pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
             cause.downcast_ref::<std::io::Error>().and_then(|error| for_io(error.kind()))
         }
     })
+}
+
+fn for_run(error: &RunError) -> Option<&'static str> {
+    match error {
+        RunError::Programs { .. } => Some(
+            "do that where the base image is made, name that image with BASE_IMAGE, and leave the key out",
+        ),
+        RunError::NotYet { .. } => Some("--dry-run shows what the target would take in and make"),
+        RunError::Image(_) => Some("name an image that is here with --BASE_IMAGE=oci:DIR[:TAG]"),
+        RunError::Recipe(error) => for_recipe(error),
+        RunError::Output(error) => for_output(error),
+        _ => None,
+    }
 }
 
 fn for_recipe(error: &RecipeError) -> Option<&'static str> {

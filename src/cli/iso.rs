@@ -44,7 +44,12 @@ fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
     })
 }
 
-fn summary(report: &IsoReport, image: &Path, start: Instant, progress: &Progress) -> Summary {
+pub(super) fn summary(
+    report: &IsoReport,
+    image: &Path,
+    start: Instant,
+    progress: &Progress,
+) -> Summary {
     let mut summary = Summary::default();
     inputs(&mut summary, &report.inputs);
     for (place, what) in &report.placed {

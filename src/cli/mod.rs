@@ -10,6 +10,7 @@ mod interrupt;
 mod iso;
 mod machine;
 mod progress;
+mod project;
 #[cfg(feature = "registry")]
 mod registry;
 mod sign;
@@ -42,17 +43,18 @@ struct Usage(String);
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
+    let (words, keys) = args::project::split_keys(std::env::args_os().collect());
     let cli = Cli::command()
-        .try_get_matches()
+        .try_get_matches_from(words)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .unwrap_or_else(|error| error.exit());
-    match run(cli) {
+    match run(cli, &keys) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
     let progress = Progress::new(cli.progress, Interrupt::listen()?);
     let json = cli.progress == progress::Mode::Json;
     match cli.command {
@@ -74,6 +76,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             }
             print(text.as_bytes())
         }
+        Command::Args(args) => project::args(&args, keys, &progress),
+        Command::Target(args) => project::target(&args, keys, &progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "bootwright", &mut script);

@@ -95,7 +95,7 @@ fn recipe(args: UkiBuildArgs, progress: &Progress) -> anyhow::Result<UkiRecipe> 
     })
 }
 
-fn summary(report: &UkiReport, is_signed: bool, start: Instant) -> Summary {
+pub(super) fn summary(report: &UkiReport, is_signed: bool, start: Instant) -> Summary {
     let mut summary = Summary::default();
     inputs(&mut summary, &report.inputs);
     let (version, compared) = &report.stub;

@@ -9,9 +9,11 @@ mod arm64;
 mod boot;
 mod cache;
 mod determinism;
+mod dockerfile;
 mod fixture;
 mod library;
 mod machine;
+mod project;
 mod readers;
 #[cfg(feature = "registry")]
 mod registry;

@@ -13,3 +13,9 @@ pub(crate) use sparse::Extent;
 
 /// Bytes of a header, and the unit to which contents are padded.
 const BLOCK: usize = 512;
+
+/// Whether a block is the header of a member.
+pub(crate) fn is_header(block: &[u8; BLOCK]) -> bool {
+    let header = header::Header(block);
+    !header.is_zero() && header.verify().is_ok()
+}

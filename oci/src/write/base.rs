@@ -30,7 +30,7 @@ pub(super) fn read(
         }
         _ => return Err(WriteError::NoImage { reference: reference.to_string() }),
     };
-    let config = ImageConfig::parse(&documents.config, &format!("{reference}: config"))?;
+    let config = ImageConfig::parse(&image.info.config_document, &format!("{reference}: config"))?;
     let format = match documents.manifest_type.as_str() {
         "application/vnd.docker.distribution.manifest.v2+json" => ManifestFormat::Docker,
         _ => ManifestFormat::Oci,

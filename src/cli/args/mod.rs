@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod disk;
+pub(crate) mod project;
 #[cfg(feature = "registry")]
 mod registry;
 mod trusted;
@@ -13,6 +14,7 @@ mod trusted;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use disk::DiskArgs;
+pub(crate) use project::{ArgsArgs, TargetArgs};
 #[cfg(feature = "registry")]
 pub(crate) use registry::{FetchArgs, PlatformArgs, PushArgs, RegistryArgs};
 pub(crate) use trusted::{GenkeyArgs, SignArgs, UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
@@ -42,6 +44,10 @@ pub(crate) struct Cli {
 }
 
 const ENVIRONMENT: &str = "\
+CanvOS projects:
+  bootwright +TARGET [--KEY=VALUE]...  Builds in a CanvOS checkout: reads .arg, overlay/, user-data,
+                     content-*/ and so on, and writes into build/. `bootwright +help` lists targets.
+
 Environment:
   SOURCE_DATE_EPOCH  Seconds since 1970. Lowers newer modification times to it and becomes every
                      timestamp that bootwright itself writes. Default for the latter: the base
@@ -122,6 +128,15 @@ pub(crate) enum Command {
         /// The ISO or squashfs
         file: PathBuf,
     },
+    /// Show every value of a CanvOS project, and where it comes from
+    ///
+    /// Values come from `--KEY=VALUE`, from EARTHLY_BUILD_ARGS, from the project's .arg and from
+    /// defaults. Secrets are not shown.
+    #[command(override_usage = "bootwright args [--KEY=VALUE]... [OPTIONS]")]
+    Args(ArgsArgs),
+    /// Build a target of a CanvOS project
+    #[command(hide = true, override_usage = "bootwright +TARGET [--KEY=VALUE]... [OPTIONS]")]
+    Target(Box<TargetArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell

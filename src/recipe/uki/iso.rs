@@ -18,7 +18,7 @@ use super::build::{Images, Places};
 use super::span::Span;
 use crate::output::Staged;
 use crate::recipe::RecipeError;
-use crate::recipe::iso::{Medium, check_user_data};
+use crate::recipe::iso::{Inputs, Medium};
 
 /// The label that Kairos looks for.
 const LABEL: &str = "UKI_ISO_INSTALL";
@@ -36,10 +36,13 @@ pub(super) fn medium(
 ) -> Result<Medium, RecipeError> {
     let mut medium = Medium::new(time);
     medium.add_overlays(&recipe.overlay_iso, recipe.source.jobs, observer)?;
-    if let Some(path) = &recipe.user_data {
-        check_user_data(path, observer)?;
-        medium.add_host_file(b"config.yaml", 0o600, path, "--user-data")?;
-    }
+    let inputs = Inputs {
+        user_data: recipe.user_data.as_deref(),
+        edge_custom_config: recipe.edge_custom_config.as_deref(),
+        cluster_config: recipe.cluster_config.as_deref(),
+        content: &recipe.content,
+    };
+    inputs.add_to(&mut medium, observer)?;
     Ok(medium)
 }
 

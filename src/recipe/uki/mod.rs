@@ -80,6 +80,12 @@ pub struct UkiRecipe {
     pub overlay_iso: Vec<PathBuf>,
     /// Cloud-config for the installer: `/config.yaml` on the ISO.
     pub user_data: Option<PathBuf>,
+    /// Edge configuration: `/.edge_custom_config.yaml` on the ISO.
+    pub edge_custom_config: Option<PathBuf>,
+    /// Cluster configuration: `/opt/spectrocloud/clusterconfig/spc.tgz` on the ISO.
+    pub cluster_config: Option<PathBuf>,
+    /// Folders with content bundles: `/opt/spectrocloud/content/NAME_partNN` on the ISO.
+    pub content: Vec<PathBuf>,
 }
 
 /// An image with a title and a command line of its own; its file is called by the title.
@@ -163,6 +169,9 @@ impl UkiRecipe {
             level: LEVEL,
             overlay_iso: Vec::new(),
             user_data: None,
+            edge_custom_config: None,
+            cluster_config: None,
+            content: Vec::new(),
         }
     }
 

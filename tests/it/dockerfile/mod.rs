@@ -1,0 +1,6 @@
+//! Dockerfiles: what is understood, what is done, what is refused and how.
+
+mod commands;
+mod copying;
+pub(crate) mod fixture;
+mod mistakes;
