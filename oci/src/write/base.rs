@@ -36,13 +36,13 @@ pub(super) fn read(
         _ => ManifestFormat::Oci,
     };
     let mut layers = Vec::new();
-    for (source, info) in image.layers.into_iter().zip(image.info.layers) {
-        layers.push(layer(source, info.media_type.filter(|text| !text.is_empty()))?);
+    for source in image.layers {
+        layers.push(layer(source)?);
     }
     Ok(NewImage { config, format, layers })
 }
 
-fn layer(source: TarSource, media_type: Option<String>) -> Result<NewLayer, WriteError> {
+fn layer(source: TarSource) -> Result<NewLayer, WriteError> {
     let failed = |error| WriteError::Base(source.location.error(error));
     let mut head = [0; MAGIC_LEN];
     let mut input = source.location.open().map_err(failed)?;
@@ -64,7 +64,7 @@ fn layer(source: TarSource, media_type: Option<String>) -> Result<NewLayer, Writ
     };
     let size = source.location.len;
     let diff_id = diff_id.unwrap_or(digest);
-    Ok(NewLayer { role, digest, size, diff_id, media_type, source: Some(source) })
+    Ok(NewLayer { role, digest, size, diff_id, source: Some(source) })
 }
 
 /// Reads a layer that nobody told the digest of.

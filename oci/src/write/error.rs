@@ -40,8 +40,9 @@ pub enum WriteError {
         /// The file.
         path: String,
     },
-    /// The reference leads to no image.
-    #[error("{reference}: a folder or a tar has no config and no layers to build upon")]
+    /// The reference leads to a folder or a tar, which has no config and no layers, or to a registry,
+    /// whose images are read from a store.
+    #[error("{reference}: only images in layouts, archives and stores can be built upon")]
     NoImage {
         /// The reference.
         reference: String,

@@ -52,7 +52,9 @@ impl ManifestFormat {
 pub struct NewImage {
     /// The config, to be edited. The layers' digests go in when the image is written.
     pub config: ImageConfig,
-    pub(super) format: ManifestFormat,
+    /// Whose words the manifest is written in: those of the base image, unless changed. Not every
+    /// reader of OCI layouts takes Docker's; registries take both.
+    pub format: ManifestFormat,
     pub(super) layers: Vec<NewLayer>,
 }
 
@@ -120,8 +122,7 @@ impl NewImage {
         for layer in &self.layers {
             copy_layer(layer, store, observer)?;
             let (digest, size) = (layer.digest, layer.size);
-            let default = || self.format.media_type(layer.role).to_owned();
-            let media_type = layer.media_type.clone().unwrap_or_else(default);
+            let media_type = self.format.media_type(layer.role).to_owned();
             layers.push((layer.role, Descriptor { media_type, digest, size }));
         }
         let diff_ids: Vec<ContentDigest> = self.layers.iter().map(|layer| layer.diff_id).collect();

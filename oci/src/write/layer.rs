@@ -50,8 +50,6 @@ pub struct NewLayer {
     pub(super) digest: ContentDigest,
     pub(super) size: u64,
     pub(super) diff_id: ContentDigest,
-    /// The media type, when the base image gives one.
-    pub(super) media_type: Option<String>,
     /// Where a base image has it; none for one that lies in the store.
     pub(super) source: Option<TarSource>,
 }
@@ -107,7 +105,7 @@ pub fn write_layer(
         Ok(())
     })?;
     let diff_id = diff_id.unwrap_or(digest);
-    Ok(NewLayer { role, digest, size, diff_id, media_type: None, source: None })
+    Ok(NewLayer { role, digest, size, diff_id, source: None })
 }
 
 /// Digests what goes on to the compressor.

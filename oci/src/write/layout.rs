@@ -15,6 +15,8 @@ use crate::digest::ContentDigest;
 pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
 /// The file that marks a layout.
 pub(super) const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+/// What [`Store`](crate::Store) locks.
+const STORE_LOCK: &str = "index.json.lock";
 /// Writes are gathered to this many bytes.
 const GATHER: usize = 1 << 20;
 
@@ -50,6 +52,22 @@ impl LayoutFolder {
             Err(error) => return Err(failed(&mark)(error)),
         }
         Ok(folder)
+    }
+
+    /// Keeps others from changing the index while the files live: whoever writes as this does, and
+    /// whoever uses the layout as a store.
+    fn lock(&self) -> Result<[Option<File>; 2], WriteError> {
+        let mut locks = [None, None];
+        for (lock, path) in locks.iter_mut().zip([self.dir.clone(), self.dir.join(STORE_LOCK)]) {
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(&path)(error)),
+            };
+            flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(&path)(e.into()))?;
+            *lock = Some(file);
+        }
+        Ok(locks)
     }
 
     fn blob_path(&self, digest: &ContentDigest) -> PathBuf {
@@ -110,8 +128,7 @@ impl ImageStore for LayoutFolder {
     }
 
     fn name(&mut self, image: &WrittenImage, names: &[String]) -> Result<(), WriteError> {
-        let lock = File::open(&self.dir).map_err(failed(&self.dir))?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|e| failed(&self.dir)(e.into()))?;
+        let _locks = self.lock()?;
         let path = self.dir.join("index.json");
         let mut index = match fs::read(&path) {
             Ok(bytes) => crate::json::parse(&bytes, &path.display().to_string())?,

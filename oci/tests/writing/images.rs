@@ -6,8 +6,8 @@ use std::path::Path;
 
 use bootwright_image::{Blob, FileTree, Kind, Metadata, Silent, Timestamp};
 use bootwright_oci::write::{
-    ArchiveFormat, BlobRole, Changes, Container, ImageArchive, ImageStore, LayoutFolder, NewImage,
-    WriteError, WrittenImage, write_container, write_layer,
+    ArchiveFormat, BlobRole, Changes, Container, ImageArchive, ImageStore, LayoutFolder,
+    ManifestFormat, NewImage, WriteError, WrittenImage, write_container, write_layer,
 };
 use bootwright_oci::{ContentDigest, Limits, Reference};
 
@@ -306,7 +306,7 @@ fn a_base_that_is_damaged_or_none_is_refused() {
     assert!(!out.path().join("index.json").exists());
 
     let error = NewImage::on_base(&Reference::Tar("x".into()), "amd64", &Limits::default());
-    let text = "tar:x: a folder or a tar has no config and no layers to build upon";
+    let text = "tar:x: only images in layouts, archives and stores can be built upon";
     assert_eq!(error.unwrap_err().to_string(), text);
 }
 
@@ -348,4 +348,65 @@ fn what_a_layer_cannot_hold_is_said_before_anything_is_written() {
     write_layer(&mut store, &changes, &socket, &(), jobs(1), &warnings).unwrap();
     let warnings = warnings.0.into_inner().unwrap();
     assert_eq!(warnings, [r#""s": a layer cannot hold a socket: left out"#]);
+}
+
+#[test]
+fn an_image_of_docker_stays_one() {
+    let tar = Tar::of(["f a text"]);
+    let mut layout = Layout::default();
+    let digest = format!("{:?}", sha256(&tar));
+    let config = config(&digest);
+    let config =
+        layout.blob("application/vnd.docker.container.image.v1+json", config.as_bytes(), "");
+    let layer = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    let layer = layout.blob(layer, &gzip(&tar), "");
+    let manifest = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layer}]}}"#);
+    let kind = "application/vnd.docker.distribution.manifest.v2+json";
+    let descriptor = layout.blob(kind, manifest.as_bytes(), "");
+    layout.manifests.push(descriptor);
+    let dir = layout_dir(&layout);
+    let mut image = NewImage::on_base(&reference(dir.path()), "amd64", &Limits::default()).unwrap();
+    let mut store = LayoutFolder::open(dir.path()).unwrap();
+    let mut tree = FileTree::new(Metadata::directory(0o755));
+    tree.add_file(tree.root(), b"b", Metadata::file(0o644), "more".into()).unwrap();
+    let changes = Changes::files_only(&tree).unwrap();
+    let top = write_layer(&mut store, &changes, &tree, &(), jobs(1), &Silent).unwrap();
+    image.push(top, &made_by("more"));
+    let written = image.write(&mut store, &["new".to_owned()], &Silent).unwrap();
+    assert_eq!(written.manifest.media_type, kind);
+    for (_, layer) in &written.layers {
+        assert_eq!(layer.media_type, "application/vnd.docker.image.rootfs.diff.tar.gzip");
+    }
+    assert_eq!(show(&read(&tagged(dir.path(), "new")).unwrap()), ["f a text", "f b more"]);
+    // Some readers of layouts want OCI's own words.
+    image.format = ManifestFormat::Oci;
+    image.write(&mut store, &["new".to_owned()], &Silent).unwrap();
+    if has("skopeo") {
+        let name = format!("oci:{}:new", dir.path().display());
+        let raw = run("skopeo", &["inspect", "--raw", &name], dir.path());
+        assert!(!raw.contains("docker"), "{raw}");
+    }
+}
+
+#[test]
+fn several_write_into_one_layout_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = ordinary_tree();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let tree = &tree;
+            let dir = dir.path();
+            scope.spawn(move || {
+                let mut store = LayoutFolder::open(dir).unwrap();
+                image_of(tree, &mut store, &format!("v{n}"))
+            });
+        }
+    });
+    let index = std::fs::read_to_string(dir.path().join("index.json")).unwrap();
+    for n in 0..8 {
+        assert!(index.contains(&format!("\"v{n}\"")), "{index}");
+        read(&tagged(dir.path(), &format!("v{n}"))).unwrap();
+    }
+    let blobs = std::fs::read_dir(dir.path().join("blobs/sha256")).unwrap().count();
+    assert_eq!(blobs, 3);
 }
