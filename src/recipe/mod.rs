@@ -10,6 +10,7 @@ pub mod iso;
 mod pack;
 mod root;
 pub mod squashfs;
+pub mod steps;
 mod tee;
 pub mod uki;
 

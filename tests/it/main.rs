@@ -16,6 +16,7 @@ mod machine;
 mod readers;
 mod safety;
 mod small;
+mod steps;
 mod tools;
 mod uki;
 mod unprivileged;
