@@ -1,9 +1,10 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
-mod replies;
 mod databases;
 mod project;
+mod replies;
 pub mod seeds;
+mod text;
 mod trust;
 
 /// A function that takes any bytes and panics when an invariant is broken.
@@ -23,7 +24,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: [Target; 26] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -54,6 +55,8 @@ pub const TARGETS: [Target; 24] = [
     target("uki_signature_lists", bootwright_uki::fuzzing::signature_lists, trust::lists),
     target("uki_signed_variable", bootwright_uki::fuzzing::signed_variable, trust::variables),
     target("uki_pem", bootwright_uki::fuzzing::pem, trust::pems),
+    target("dockerfile_build", bootwright::dockerfile::fuzzing::build, text::dockerfiles),
+    target("dockerfile_trust", bootwright::dockerfile::fuzzing::trust, text::certificates),
     target("uki_pcr_signatures", bootwright_uki::fuzzing::pcr_signatures, trust::pcr_signatures),
     target("project_arg_file", bootwright::project::fuzzing::arg_file, project::arg_files),
     target("project_user_data", bootwright::project::fuzzing::user_data_file, project::user_data),

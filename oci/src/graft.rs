@@ -53,6 +53,9 @@ pub enum Overwrite {
     /// metadata, files and links replace each other, and a directory and anything else exclude
     /// each other.
     Copy,
+    /// The same, but a directory over a symbolic link that leads to a directory goes through the
+    /// link, as for an image whose `/lib` is a directory over one whose `/lib` is a link.
+    Merge,
     /// As an overlay: directories that exist, also behind a symbolic link, stay as they are, and
     /// everything else is replaced.
     Overlay,
@@ -251,7 +254,7 @@ impl<'a> Graft<'a> {
         }
         if let Some(there) = there {
             let is_directory = tree.inode(there).as_directory().is_some();
-            if is_directory && self.overwrite == Overwrite::Copy {
+            if is_directory && self.overwrite != Overwrite::Overlay {
                 let problem = "a directory is there, and no file can take its place";
                 return Err(GraftError::Kind { path: shown(path), problem });
             }
@@ -286,16 +289,11 @@ impl<'a> Graft<'a> {
         let kind = tree.inode(there).kind();
         match (kind, self.overwrite) {
             (Kind::Directory(_), Overwrite::Overlay) => return Ok(Some(there)),
-            (Kind::Directory(_), Overwrite::Copy) => {
+            (Kind::Directory(_), _) => {
                 *tree.metadata_mut(there) = metadata.clone();
                 return Ok(Some(there));
             }
-            (_, Overwrite::Copy) => {
-                let problem =
-                    "what is there is not a directory, and no directory can take its place";
-                return Err(GraftError::Kind { path: shown(path), problem });
-            }
-            (Kind::Symlink(_), Overwrite::Overlay) => {
+            (Kind::Symlink(_), Overwrite::Overlay | Overwrite::Merge) => {
                 let link = join(&path_of(tree, to), name);
                 if let Ok(location) = Location::find(tree, &link)
                     && location.is_directory()
@@ -304,6 +302,10 @@ impl<'a> Graft<'a> {
                 }
             }
             _ => {}
+        }
+        if self.overwrite != Overwrite::Overlay {
+            let problem = "what is there is not a directory, and no directory can take its place";
+            return Err(GraftError::Kind { path: shown(path), problem });
         }
         tree.remove(to, name);
         Ok(None)

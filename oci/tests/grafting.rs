@@ -141,6 +141,21 @@ fn overlays_keep_directories_and_go_through_links() {
 }
 
 #[test]
+fn merged_directories_go_through_links_and_get_their_metadata() {
+    let from = tree(&["d lib", "f lib/new 1", "d etc"]);
+    let mut to = tree(&["d usr/lib", "s lib usr/lib", "d etc", "f file 1"]);
+    let etc = to.lookup(b"etc").unwrap();
+    to.metadata_mut(etc).mode = 0o700;
+    let root = to.root();
+    Graft::new(&from, Overwrite::Merge, &()).entries(from.root(), &mut to, root).unwrap();
+    assert_eq!(names(&to), ["etc", "file", "lib", "usr", "usr/lib", "usr/lib/new"]);
+    assert_eq!(to.inode(etc).metadata.mode, 0o755);
+    let clash = tree(&["d file"]);
+    let result = Graft::new(&clash, Overwrite::Merge, &()).entries(clash.root(), &mut to, root);
+    assert!(matches!(result, Err(GraftError::Kind { .. })));
+}
+
+#[test]
 fn what_goes_along_can_be_chosen_and_changed() {
     struct Mine;
     impl Adapt for Mine {

@@ -286,7 +286,7 @@ impl Build<'_> {
                     mtime: self.inputs.epoch.unwrap_or_default(),
                     ..Metadata::directory(0o755)
                 }),
-                config: Config::default(),
+                config: Config::scratch(),
                 scope: Scope::default(),
                 created: None,
                 base: None,

@@ -48,6 +48,16 @@ pub struct HistoryLine {
 }
 
 impl Config {
+    /// What `scratch` has: where programs are looked for, and the root to work in.
+    pub(crate) fn scratch() -> Self {
+        const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        Self {
+            env: vec![("PATH".to_owned(), PATH.to_owned())],
+            working_dir: "/".to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The words that a command becomes: the shell's before a text.
     pub(crate) fn words(&self, command: &Command) -> Vec<String> {
         match command {

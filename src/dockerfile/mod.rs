@@ -25,6 +25,8 @@ mod context;
 mod copy;
 mod error;
 mod flags;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ignore;
 mod instruction;
 mod lines;

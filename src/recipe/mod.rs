@@ -12,6 +12,7 @@ mod pack;
 mod root;
 pub mod sign;
 pub mod squashfs;
+pub mod steps;
 mod tee;
 pub mod uki;
 

@@ -9,6 +9,7 @@ use bootwright_oci::{InputSummary, LayerStreams, Limits, Options, Reference, Sta
 
 use super::{Architecture, RecipeError};
 use crate::cache::{Cache, add_digests};
+use crate::dockerfile::Built;
 
 /// Where the product's own files live in the root file system.
 const PRODUCT: &[u8] = b"/opt/spectrocloud";
@@ -104,6 +105,26 @@ impl Root {
             architecture: Some(base.architecture).filter(|name| !name.is_empty()),
             inputs: rootfs.inputs,
         })
+    }
+
+    /// What a Dockerfile made. `epoch` lowers newer modification times and becomes every time
+    /// written by the recipes; without one, the time at which the base image was made does the
+    /// latter.
+    #[must_use]
+    pub fn from_dockerfile(mut built: Built, epoch: Option<Timestamp>) -> Self {
+        if let Some(epoch) = epoch {
+            lower_times(&mut built.tree, epoch);
+        }
+        let epoch = epoch
+            .or(built.created.filter(|created| created.0 > 0))
+            .unwrap_or_else(|| newest(&built.tree));
+        Self {
+            tree: built.tree,
+            streams: built.streams,
+            epoch: Timestamp(epoch.clamp_to_u32().into()),
+            architecture: Some(built.platform.architecture),
+            inputs: built.inputs,
+        }
     }
 
     /// Bytes of all regular files.

@@ -21,6 +21,7 @@ mod safety;
 mod sbom;
 mod signing;
 mod small;
+mod steps;
 mod tools;
 mod uki;
 mod unprivileged;

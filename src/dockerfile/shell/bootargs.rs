@@ -1,6 +1,8 @@
 //! The one edit with `sed` that is understood: text put at the end of a quoted value,
 //! `s|\(BEFORE"[^"]*\)"|\1TEXT"|` with any character for `|`.
 
+use crate::recipe::steps::bootargs::append_to_quoted;
+
 /// Such an edit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Append<'a> {
@@ -26,18 +28,7 @@ impl<'a> Append<'a> {
 
     /// Edits the first match of each line.
     pub(super) fn apply(&self, content: &[u8]) -> Vec<u8> {
-        content.split_inclusive(|byte| *byte == b'\n').flat_map(|line| self.line(line)).collect()
-    }
-
-    fn line(&self, line: &[u8]) -> Vec<u8> {
-        let before = self.before.as_bytes();
-        let start = line.windows(before.len()).position(|window| window == before);
-        let value = start.map(|at| at + before.len());
-        let end = value.and_then(|at| Some(at + line[at..].iter().position(|b| *b == b'"')?));
-        match end {
-            Some(at) => [&line[..at], self.text.as_bytes(), &line[at..]].concat(),
-            None => line.to_vec(),
-        }
+        append_to_quoted(content, self.before.as_bytes(), self.text.as_bytes())
     }
 }
 

@@ -11,6 +11,12 @@ use crate::editor::{EditError, Editor};
 
 pub use subject::subject_hash;
 
+/// The DER of every certificate in a PEM file.
+#[must_use]
+pub fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
+    pem::certificates(pem)
+}
+
 /// How a distribution keeps its trusted certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
