@@ -17,6 +17,8 @@ mod safety;
 mod signing;
 mod small;
 mod tools;
+mod tpm;
+mod trusted;
 mod uki;
 mod unprivileged;
 mod verify;
