@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::tools::{names, run, sha256, skip, tool};
+use crate::tools::{find, names, run, sha256, skip, tool};
 
 /// The program under test.
 pub(crate) const BOOTWRIGHT: &str = env!("CARGO_BIN_EXE_bootwright");
@@ -30,6 +30,18 @@ pub(crate) fn base_image() -> Option<PathBuf> {
     }
     skip("no base image (tests/base-image/make build/base-image makes it)");
     None
+}
+
+/// A small system that tells the console about its TPM (`tests/base-image/make-guest`), made on first
+/// use; `None` after saying what is missing.
+pub(crate) fn guest_image(architecture: &str) -> Option<PathBuf> {
+    if find("mmdebstrap").is_none() {
+        skip("mmdebstrap not found");
+        return None;
+    }
+    let layout = project().join(format!("build/guest-{architecture}"));
+    run(Command::new(project().join("tests/base-image/make-guest")).arg(&layout).arg(architecture));
+    Some(layout)
 }
 
 /// The quickstart ISO, from this program and this base image.

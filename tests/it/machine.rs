@@ -4,17 +4,21 @@
 //! for one) would fail tests that have nothing to do with it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::fixture::kept;
 use crate::tools::{find, skip, tool};
+use crate::tpm::Tpm;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Machines that run at a time: each wants two processors.
 const SLOTS: usize = 2;
+/// The names of a board's files.
+const VARIABLES: &str = "variables.fd";
+const DISK: &str = "disk.raw";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Firmware {
@@ -75,6 +79,14 @@ impl Firmware {
             Self::Arm64SecureBoot => &["-machine", "virt"],
         }
     }
+
+    /// What a TPM looks like to it.
+    fn tpm(self) -> &'static str {
+        match self {
+            Self::Arm64SecureBoot => "tpm-tis-device",
+            _ => "tpm-tis",
+        }
+    }
 }
 
 impl Medium {
@@ -99,32 +111,91 @@ pub(crate) fn available(firmware: Firmware) -> bool {
     missing.is_none()
 }
 
-/// Boots until all `lines` have been on the serial console; what was there is returned.
+/// Boots a new machine until all `lines` have been on the serial console; what was there is
+/// returned.
 pub(crate) fn boot(iso: &Path, firmware: Firmware, medium: Medium, lines: &[&str]) -> String {
-    let slot = Slot::take();
-    let folder = kept("boot").join(format!("{firmware:?}-{medium:?}").to_lowercase());
-    fs::create_dir_all(&folder).unwrap();
-    let console = folder.join("serial.log");
-    fs::write(&console, "").unwrap();
-    let mut machine = Machine::start(iso, firmware, medium, &folder, &console);
-    let log = machine.wait_for(&console, lines);
-    drop((machine, slot));
-    fs::remove_dir_all(folder).unwrap();
-    log
+    let name = format!("{firmware:?}-{medium:?}").to_lowercase();
+    Board::new(&name, firmware).boot(iso, medium, lines)
+}
+
+/// What stays when a machine is switched off: the variables of its firmware, its TPM, its disk.
+pub(crate) struct Board {
+    firmware: Firmware,
+    /// Also has the logs, which a failure leaves there.
+    folder: PathBuf,
+    tpm: Option<Tpm>,
+}
+
+impl Board {
+    pub(crate) fn new(name: &str, firmware: Firmware) -> Self {
+        let folder = kept("boot").join(name);
+        // A failure's.
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        if let [_, _, variables] = firmware.needs() {
+            fs::copy(variables, folder.join(VARIABLES)).unwrap();
+        }
+        Self { firmware, folder, tpm: None }
+    }
+
+    /// A board with a TPM of its own.
+    pub(crate) fn with_tpm(mut self) -> Self {
+        self.tpm = Some(Tpm::new());
+        self
+    }
+
+    /// A board with an empty disk of `len` bytes.
+    pub(crate) fn with_disk(self, len: u64) -> Self {
+        fs::File::create(self.folder.join(DISK)).unwrap().set_len(len).unwrap();
+        self
+    }
+
+    /// Boots until all `lines` have been on the serial console; what was there is returned.
+    pub(crate) fn boot(&self, iso: &Path, medium: Medium, lines: &[&str]) -> String {
+        let slot = Slot::take();
+        let console = self.folder.join("serial.log");
+        fs::write(&console, "").unwrap();
+        let power = self.tpm.as_ref().map(Tpm::power);
+        let mut machine = Machine::start(self, iso, medium, &console);
+        let log = machine.wait_for(&console, lines);
+        drop((machine, power, slot));
+        log
+    }
+
+    /// Firmware, and what it remembers.
+    fn flash(&self, command: &mut Command) {
+        if let [_, code, _] = self.firmware.needs() {
+            flash(command, 0, Path::new(code), ",readonly=on");
+            flash(command, 1, &self.folder.join(VARIABLES), "");
+        }
+    }
+
+    fn devices(&self, command: &mut Command) {
+        if let Some(tpm) = &self.tpm {
+            tpm.attach(command, self.firmware.tpm());
+        }
+        let disk = self.folder.join(DISK);
+        if disk.exists() {
+            let drive = format!("if=none,id=disk,format=raw,file={}", disk.display());
+            command.args(["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"]);
+        }
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            fs::remove_dir_all(&self.folder).unwrap();
+        }
+    }
 }
 
 struct Machine(Child);
 
 impl Machine {
-    fn start(
-        iso: &Path,
-        firmware: Firmware,
-        medium: Medium,
-        folder: &Path,
-        console: &Path,
-    ) -> Self {
-        let needs = firmware.needs();
-        let mut command = tool(needs[0]);
+    fn start(board: &Board, iso: &Path, medium: Medium, console: &Path) -> Self {
+        let firmware = board.firmware;
+        let mut command = tool(firmware.needs()[0]);
         command.args(["-nodefaults", "-display", "none"]);
         // The root file system of a unified kernel image is unpacked into memory.
         let memory = if firmware == Firmware::SetupMode { "4096" } else { "2048" };
@@ -139,20 +210,15 @@ impl Machine {
         if firmware != Firmware::Arm64SecureBoot {
             command.args(["-device", "VGA"]);
         }
-        if let [_, code, variables] = needs {
-            // Firmware writes its variables: each machine has its own.
-            let own = folder.join("variables.fd");
-            fs::copy(variables, &own).unwrap();
-            flash(&mut command, 0, Path::new(code), ",readonly=on");
-            flash(&mut command, 1, &own, "");
-        }
+        board.flash(&mut command);
+        board.devices(&mut command);
         // Disks are written to by nobody here, but some buses have no read-only disks.
         let access = if medium == Medium::Cd { "media=cdrom,readonly=on" } else { "snapshot=on" };
         command
             .arg("-drive")
             .arg(format!("if=none,id=medium,format=raw,{access},file={}", iso.display()));
         command.args(medium.devices(firmware));
-        let errors = fs::File::create(folder.join("qemu.log")).unwrap();
+        let errors = fs::File::create(board.folder.join("qemu.log")).unwrap();
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap())
     }
 

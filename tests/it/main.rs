@@ -23,6 +23,8 @@ mod signing;
 mod small;
 mod steps;
 mod tools;
+mod tpm;
+mod trusted;
 mod uki;
 mod unprivileged;
 mod verify;

@@ -12,11 +12,11 @@ use crate::tools::{names, require, run, sha256, skip, tool};
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
-const ENROLLING: &str = "Enrolling secure boot keys from directory";
-const SECURE: &str = "secureboot: Secure boot enabled";
+pub(crate) const ENROLLING: &str = "Enrolling secure boot keys from directory";
+pub(crate) const SECURE: &str = "secureboot: Secure boot enabled";
 const LOGIN: &str = "palette-edge login:";
 
-fn genkey(output: &Path) {
+pub(crate) fn genkey(output: &Path) {
     let mut command = Command::new(BOOTWRIGHT);
     command.args(["genkey", "--org", "Test"]).arg("--output").arg(output);
     run(&mut command);
