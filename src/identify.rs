@@ -3,13 +3,26 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use bootwright_uki::efi::{SIGNATURE_SHA256, SIGNATURE_X509};
+
 /// A format that we read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Iso,
     Pe,
+    /// Lists of certificates and digests for firmware.
+    SignatureLists,
+    /// A signed change of a firmware variable.
+    SignedVariable,
     Squashfs,
 }
+
+/// Behind a time of 16 bytes and a length: revision 2.0, `WIN_CERT_TYPE_EFI_GUID`, and
+/// `EFI_CERT_TYPE_PKCS7_GUID` (UEFI 2.11, section 8.2.2).
+const AUTHENTICATED: [u8; 20] = [
+    0x00, 0x02, 0xf1, 0x0e, 0x9d, 0xd2, 0xaf, 0x4a, 0xdf, 0x68, 0xee, 0x49, 0x8a, 0xa9, 0x34, 0x7d,
+    0x37, 0x56, 0x65, 0xa7,
+];
 
 /// Looks at the magic numbers; `None` for anything else.
 pub(crate) fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
@@ -27,6 +40,12 @@ pub(crate) fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
     }
     if at(0, b"MZ")? {
         return Ok(Some(Format::Pe));
+    }
+    if at(0, &SIGNATURE_X509.to_bytes())? || at(0, &SIGNATURE_SHA256.to_bytes())? {
+        return Ok(Some(Format::SignatureLists));
+    }
+    if at(20, &AUTHENTICATED)? {
+        return Ok(Some(Format::SignedVariable));
     }
     // The identifier of the first volume descriptor, in block 16.
     Ok(at(16 * 2048 + 1, b"CD001")?.then_some(Format::Iso))

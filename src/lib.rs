@@ -47,5 +47,7 @@ pub mod dockerfile;
 pub mod editor;
 mod identify;
 pub mod output;
+pub mod project;
 pub mod recipe;
+pub mod sbom;
 pub mod verify;

@@ -1,5 +1,7 @@
 //! Checks of finished images, with readers that share no code with the writers.
 
+mod firmware;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use bootwright_image::Observer;
 use bootwright_partitions::fat;
 use bootwright_squashfs::read::{Image as Squashfs, ReadError};
 use bootwright_uki::authenticode::{self, AuthenticodeError};
+use bootwright_uki::efi::{AuthError, EslError};
 
 use crate::identify::{Format, identify};
 use crate::recipe::{RecipeError, checksum};
@@ -29,7 +32,7 @@ pub enum VerifyError {
         source: io::Error,
     },
     /// It is no format that we know.
-    #[error("{path:?} is neither an ISO 9660 image nor a squashfs")]
+    #[error("{path:?} is of no format that can be checked")]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -64,12 +67,19 @@ pub enum VerifyError {
     /// A PE image or its signatures.
     #[error("the PE image is not sound")]
     Signature(#[source] AuthenticodeError),
+    /// Signature lists for firmware.
+    #[error("the signature lists are damaged")]
+    Lists(#[source] EslError),
+    /// A signed change of a firmware variable.
+    #[error("the signed variable is not sound")]
+    Variable(#[source] AuthError),
     /// The checksum could not be computed.
     #[error("cannot compute the checksum")]
     Sum(#[source] RecipeError),
 }
 
-/// Checks an ISO, a squashfs or a PE image and what is in it; returns what was checked, in words.
+/// Checks an ISO, a squashfs, a PE image or a file for firmware and what is in it; returns what was
+/// checked, in words.
 ///
 /// # Errors
 /// [`VerifyError`]: the first thing found wrong.
@@ -81,6 +91,8 @@ pub fn file(path: &Path, observer: &dyn Observer) -> Result<Vec<String>, VerifyE
         Some(Format::Iso) => check_iso(&file, &read, observer, &mut checks)?,
         Some(Format::Squashfs) => check_squashfs(&file, 0, observer, &mut checks)?,
         Some(Format::Pe) => check_pe(&file, &read, &mut checks)?,
+        Some(Format::SignatureLists) => firmware::check_lists(&file, &read, &mut checks)?,
+        Some(Format::SignedVariable) => firmware::check_variable(&file, &read, &mut checks)?,
         None => return Err(VerifyError::Unknown { path: path.into() }),
     }
     let len = file.metadata().map_err(read)?.len();

@@ -117,6 +117,65 @@ macro_rules! squashfs {
     };
 }
 
+/// What the UKI ISO's pipeline needs.
+const UKI_PIPELINE: &[&str] = &[
+    "umoci",
+    "cpio",
+    "zstd",
+    "objdump",
+    "objcopy",
+    "sbsign",
+    "mkfs.vfat",
+    "mcopy",
+    "xorriso",
+    "sha256sum",
+];
+
+/// A signed unified kernel image on an ISO; the level is zstd's.
+macro_rules! uki {
+    ($level:literal) => {
+        Contest {
+            name: concat!("uki-zstd-", $level),
+            task: concat!("an ISO with a signed unified kernel image, zstd ", $level),
+            entrants: &[
+                Entrant {
+                    option: Some(("uki", "--zstd-level")),
+                    ..ours(
+                        "bootwright",
+                        concat!(
+                            "exec $bootwright uki --type iso --base oci:$layout --keys $keys",
+                            " --stub /usr/lib/systemd/boot/efi/linuxx64.efi.stub",
+                            " --systemd-boot /usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+                            " --zstd-level ",
+                            $level,
+                            " --output $scratch --name image"
+                        ),
+                    )
+                },
+                peer(
+                    "umoci, cpio, zstd, objcopy, sbsign, mcopy, xorriso",
+                    UKI_PIPELINE,
+                    concat!(
+                        "exec $project/tests/peer/uki $layout $keys ",
+                        $level,
+                        " $scratch/work $out"
+                    ),
+                ),
+                step(
+                    "cpio and zstd alone, folder",
+                    &["cpio", "zstd"],
+                    concat!(
+                        "cd $tree && find . | cpio --quiet --create --format newc |",
+                        " exec zstd --quiet -",
+                        $level,
+                        " -T0 -o $out"
+                    ),
+                ),
+            ],
+        }
+    };
+}
+
 /// Every contest, in the order in which they are run.
 pub(crate) const CONTESTS: &[Contest] = &[
     Contest {
@@ -168,6 +227,8 @@ pub(crate) const CONTESTS: &[Contest] = &[
             ),
         ],
     },
+    uki!("3"),
+    uki!("19"),
     squashfs!("gzip"),
     squashfs!("zstd"),
     squashfs!("lz4"),

@@ -25,7 +25,7 @@ struct Asset {
 }
 
 /// Later ones may be made from earlier ones.
-static ASSETS: [Asset; 5] = [
+static ASSETS: [Asset; 6] = [
     Asset {
         name: "tree",
         tools: &["umoci"],
@@ -56,6 +56,12 @@ static ASSETS: [Asset; 5] = [
         line: "$bootwright iso --base oci:$layout --output $made.folder --name image\n\
                mv $made.folder/image.iso $made\n\
                rm -r $made.folder",
+    },
+    Asset {
+        name: "keys",
+        tools: &[],
+        ours: true,
+        line: "$bootwright genkey --org Bench --output $made",
     },
     Asset {
         name: "cache",

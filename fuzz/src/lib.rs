@@ -1,5 +1,8 @@
 //! What is fuzzed: the crates' own functions, each with small sound inputs to start from.
 
+mod databases;
+mod project;
+mod replies;
 pub mod seeds;
 mod text;
 mod trust;
@@ -21,7 +24,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 }
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 26] = [
     Target {
         repair: seeds::repair_tar,
         ..target("oci_tar_stream", bootwright_oci::fuzzing::tar_stream, seeds::tars)
@@ -30,7 +33,14 @@ pub const TARGETS: [Target; 20] = [
         repair: seeds::repair_tar,
         ..target("oci_layer_merge", bootwright_oci::fuzzing::layer_merge, seeds::layers)
     },
+    Target {
+        repair: seeds::repair_tar,
+        ..target("oci_layer_write", bootwright_oci::fuzzing::layer_write, seeds::layers)
+    },
     target("oci_image_json", bootwright_oci::fuzzing::image_json, seeds::documents),
+    target("oci_registry_replies", bootwright_oci::fuzzing::registry_replies, replies::replies),
+    target("project_luet", bootwright::project::luet::parse_anything, databases::repositories),
+    target("sbom_databases", bootwright::sbom::parse_anything, databases::databases),
     target("squashfs_reader", bootwright_squashfs::fuzzing::read, seeds::squashfs),
     target("boot_iso_reader", bootwright_boot::fuzzing::iso9660, seeds::isos),
     target("boot_catalog", bootwright_boot::fuzzing::boot_catalog, seeds::catalogs),
@@ -48,4 +58,6 @@ pub const TARGETS: [Target; 20] = [
     target("dockerfile_build", bootwright::dockerfile::fuzzing::build, text::dockerfiles),
     target("dockerfile_trust", bootwright::dockerfile::fuzzing::trust, text::certificates),
     target("uki_pcr_signatures", bootwright_uki::fuzzing::pcr_signatures, trust::pcr_signatures),
+    target("project_arg_file", bootwright::project::fuzzing::arg_file, project::arg_files),
+    target("project_user_data", bootwright::project::fuzzing::user_data_file, project::user_data),
 ];

@@ -22,6 +22,14 @@ pub enum ContentDigest {
 pub struct InvalidDigest(pub String);
 
 impl ContentDigest {
+    /// The SHA-256 digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::like(None);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
     /// The digest of `bytes` by the same algorithm.
     pub(crate) fn of_same_kind(&self, bytes: &[u8]) -> Self {
         let mut hasher = Hasher::like(Some(self));

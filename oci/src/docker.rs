@@ -5,12 +5,20 @@ use std::collections::BTreeSet;
 
 use crate::digest::ContentDigest;
 use crate::error::{DocumentProblem, Error};
-use crate::image::{Image, ImageInfo, LayerInfo, Reader, created};
+use crate::image::{Documents, Image, ImageInfo, LayerInfo, Reader, created};
 use crate::json::{self, Saved};
 use crate::source::TarSource;
 
 /// Reads the image named `name`, or the only one.
 pub(crate) fn read(reader: &Reader<'_>, name: Option<&str>) -> Result<Image, Error> {
+    read_with_documents(reader, name).map(|(image, _)| image)
+}
+
+/// As [`read`], with the documents.
+pub(crate) fn read_with_documents(
+    reader: &Reader<'_>,
+    name: Option<&str>,
+) -> Result<(Image, Documents), Error> {
     let bytes = reader.document("manifest.json", "manifest.json", None)?;
     let saved: Vec<Saved> = json::parse(&bytes, &format!("{}: manifest.json", reader.name))?;
     let saved = choose(&saved, name).map_err(|problem| reader.problem("manifest.json", problem))?;
@@ -50,7 +58,20 @@ pub(crate) fn read(reader: &Reader<'_>, name: Option<&str>) -> Result<Image, Err
             diff_id: Some(diff_id),
         });
     }
-    Ok(Image { info, layers, warnings })
+    let documents = Documents { manifest_type: String::new() };
+    Ok((Image { info, layers, warnings }, documents))
+}
+
+/// The config of the image named `name`, or of the only one, byte by byte.
+pub(crate) fn config(
+    reader: &Reader<'_>,
+    name: Option<&str>,
+) -> Result<(ContentDigest, Vec<u8>), Error> {
+    let bytes = reader.document("manifest.json", "manifest.json", None)?;
+    let saved: Vec<Saved> = json::parse(&bytes, &format!("{}: manifest.json", reader.name))?;
+    let saved = choose(&saved, name).map_err(|problem| reader.problem("manifest.json", problem))?;
+    let bytes = reader.document(&saved.config, &format!("config {:?}", saved.config), None)?;
+    Ok((ContentDigest::Sha256([0; 32]).of_same_kind(&bytes), bytes))
 }
 
 fn choose<'a>(saved: &'a [Saved], name: Option<&str>) -> Result<&'a Saved, DocumentProblem> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::compression::Compression;
 use crate::digest::ContentDigest;
+use crate::name::ImageName;
 pub use crate::problem::{DocumentProblem, Problem};
 
 /// Why an image, a folder or an archive could not become part of a tree. Names of members are
@@ -144,6 +145,12 @@ pub enum Error {
     Changed {
         /// The layer or archive.
         input: Arc<str>,
+    },
+    /// An image in a registry has to be brought into a [`Store`](crate::Store) first.
+    #[error("docker://{name} is in a registry and has not been fetched")]
+    NotLocal {
+        /// The image.
+        name: Box<ImageName>,
     },
     /// The observer asked to stop.
     #[error("cancelled")]

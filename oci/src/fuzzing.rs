@@ -1,8 +1,11 @@
 //! Entry points for fuzzers: each takes any bytes and panics when an invariant is broken.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bootwright_image::{Kind, Silent, Timestamp};
+use bootwright_image::{
+    ContentError, ContentSink, FileTree, Kind, Observer, Silent, Streams, Timestamp, Walked, Wanted,
+};
 
 use crate::entry::{Budget, Layer};
 use crate::json::{self, Config, Index, Manifest, Saved};
@@ -10,6 +13,7 @@ use crate::limits::Limits;
 use crate::merge::{Merger, Placement};
 use crate::scan::{Context, Scanned, read_members};
 use crate::tar::{MemberKind, Reader};
+use crate::write::{Changes, tar as layer_tar};
 
 /// Ends a layer in the input of [`layer_merge`].
 pub const LAYER_END: &[u8] = b"--next layer--";
@@ -51,24 +55,100 @@ pub fn tar_stream(data: &[u8]) {
 
 /// Merges layers; the tree must be one that every writer can take.
 pub fn layer_merge(data: &[u8]) {
+    if let Some(trees) = merge(data) {
+        trees.iter().for_each(check_tree);
+    }
+}
+
+/// Writes what turns the lowest layer's tree into that of all layers, and reads it back.
+pub fn layer_write(data: &[u8]) {
+    /// Bytes of contents that are worth writing.
+    const CONTENTS: u64 = 1 << 20;
+    let Some([before, after]) = merge(data) else { return };
+    let Ok(changes) = Changes::between(&before, &after) else { return };
+    let contents = [&before, &after].map(|tree| {
+        let files = tree.walk().filter_map(|walked| tree.inode(walked.id).as_file());
+        files.fold(0u64, |sum, blob| sum.saturating_add(blob.len()))
+    });
+    let Ok(whole) = Changes::whole(&before) else { return };
+    if contents.iter().any(|len| *len > CONTENTS) {
+        return;
+    }
+    let mut written = Vec::new();
+    for (number, (changes, tree)) in [(&whole, &before), (&changes, &after)].iter().enumerate() {
+        if number > 0 {
+            written.extend_from_slice(LAYER_END);
+        }
+        if layer_tar::write(changes, tree, &Zeros, &mut written, &Silent).is_err() {
+            return;
+        }
+    }
+    let too_long = |tree: &FileTree| tree.walk().any(|w| w.path.len() > limits().path_bytes);
+    match merge(&written) {
+        Some([_, read]) => assert_eq!(shape(&read), shape(&after)),
+        None => assert!(too_long(&before) || too_long(&after), "a written layer is not read"),
+    }
+}
+
+/// Contents of nothing but zeros, whatever they are.
+struct Zeros;
+
+impl Streams for Zeros {
+    fn deliver(
+        &self,
+        wanted: &[Wanted],
+        sink: &mut dyn ContentSink,
+        _: &dyn Observer,
+    ) -> Result<(), ContentError> {
+        for want in wanted {
+            sink.begin(want.inode, want.len).map_err(ContentError::Sink)?;
+            sink.hole(want.len).map_err(ContentError::Sink)?;
+            sink.end().map_err(ContentError::Sink)?;
+        }
+        Ok(())
+    }
+}
+
+/// Every name with what it is; inodes are told by the first of their names.
+fn shape(tree: &FileTree) -> Vec<String> {
+    let mut first = BTreeMap::new();
+    let root = Walked { path: Vec::new(), id: tree.root() };
+    let shape = |walked: Walked| {
+        let inode = tree.inode(walked.id);
+        let kind = match inode.kind() {
+            Kind::Directory(_) => "directory".to_owned(),
+            Kind::File(blob) => format!("file {}", blob.len()),
+            other => format!("{other:?}"),
+        };
+        let first = first.entry(walked.id).or_insert_with(|| walked.path.clone());
+        format!("{:?} {first:?} {:?} {kind}", walked.path, inode.metadata)
+    };
+    std::iter::once(root).chain(tree.walk()).map(shape).collect()
+}
+
+/// The trees of the lowest layer and of all layers.
+fn merge(data: &[u8]) -> Option<[FileTree; 2]> {
     let limits = limits();
     let budget = Budget::new(&limits);
     let context =
         Context { limits: &limits, budget: &budget, observer: &Silent, stopped: &|| false };
-    let mut merger = Merger::new(None, Timestamp(0), limits.depth);
+    let mut mergers = [(); 2].map(|()| Merger::new(None, Timestamp(0), limits.depth));
     let mut rest = Some(data);
     let mut number = 0;
     while let Some(mut layer) = next_layer(&mut rest) {
         let name: Arc<str> = format!("layer {number}").into();
-        let scanned = read_members(&mut layer, &name, number, true, &context);
-        let Ok(Scanned { layer, stored }) = scanned else { return };
+        let Scanned { layer, stored } =
+            read_members(&mut layer, &name, number, true, &context).ok()?;
         check_entries(&layer, stored.len());
-        if merger.apply(&layer, &Placement::default()).is_err() {
-            return;
+        for merger in mergers.iter_mut().skip(usize::from(number > 0)) {
+            merger.apply(&layer, &Placement::default()).ok()?;
         }
         number += 1;
     }
-    let tree = merger.finish(&Silent);
+    Some(mergers.map(|merger| merger.finish(&Silent)))
+}
+
+fn check_tree(tree: &FileTree) {
     let mut names = vec![0; tree.capacity()];
     for walked in tree.walk() {
         names[walked.id.index()] += 1;
@@ -121,9 +201,18 @@ pub fn image_json(data: &[u8]) {
             assert_eq!(digest.to_string(), text);
         }
         if let Ok(reference) = text.parse::<crate::Reference>() {
-            assert_eq!(reference.to_string(), text);
+            let shown = reference.to_string();
+            // The names of images in registries are completed.
+            assert!(shown == text || text.starts_with("docker://"));
+            assert_eq!(shown.parse(), Ok(reference));
         }
     }
+}
+
+/// Reads what registries, users and other programs send: headers, documents, names, settings.
+#[cfg(feature = "registry")]
+pub fn registry_replies(data: &[u8]) {
+    crate::registry::fuzzing::replies(data);
 }
 
 #[cfg(test)]
@@ -186,13 +275,17 @@ mod tests {
             tar_stream(&data[..len]);
             let both = [&seed()[..], LAYER_END, &data[..len]].concat();
             layer_merge(&both);
+            layer_write(&both);
         }
 
         #[test]
         fn any_bytes_break_nothing(data in prop::collection::vec(any::<u8>(), 0..2048)) {
             tar_stream(&data);
             layer_merge(&data);
+            layer_write(&data);
             image_json(&data);
+            #[cfg(feature = "registry")]
+            registry_replies(&data);
         }
 
         #[test]
@@ -206,6 +299,8 @@ mod tests {
                 data[at] = value;
             }
             image_json(&data);
+            #[cfg(feature = "registry")]
+            registry_replies(&data);
         }
     }
 

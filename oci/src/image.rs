@@ -53,6 +53,13 @@ pub(crate) struct Image {
     pub(crate) warnings: Vec<String>,
 }
 
+/// What an image's documents say beside what is in [`ImageInfo`].
+#[derive(Debug)]
+pub(crate) struct Documents {
+    /// The manifest's media type; empty when it does not say, or there is none.
+    pub(crate) manifest_type: String,
+}
+
 /// The files of an image, its name for errors, and what may be asked of it.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {

@@ -4,20 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::ContentDigest;
 use crate::error::{DocumentProblem, Error};
-use crate::image::{Image, ImageInfo, LayerInfo, Reader, created};
+use crate::image::{Documents, Image, ImageInfo, LayerInfo, Reader, created};
 use crate::json::{self, Descriptor, Index, LayoutMark, Manifest, MediaType};
 use crate::source::TarSource;
 
-/// Reads the image named `tag`, or the only one.
+/// Reads the image named `tag`, that whose digest follows an `@` in it, or the only one.
 pub(crate) fn read(reader: &Reader<'_>, tag: Option<&str>) -> Result<Image, Error> {
+    read_with_documents(reader, tag).map(|(image, _)| image)
+}
+
+/// As [`read`], with the documents.
+pub(crate) fn read_with_documents(
+    reader: &Reader<'_>,
+    tag: Option<&str>,
+) -> Result<(Image, Documents), Error> {
     check_mark(reader)?;
     let bytes = reader.document("index.json", "index.json", None)?;
     let title = format!("{}: index.json", reader.name);
     let index: Index = json::parse(&bytes, &title)?;
-    let named = choose_name(&index.manifests, tag)
-        .map_err(|problem| reader.problem("index.json", problem))?;
-    let mut chosen = choose_platform(&named, reader.architecture)
-        .map_err(|problem| reader.problem("index.json", problem))?;
+    let mut chosen = match tag.and_then(|tag| tag.strip_prefix('@')) {
+        Some(digest) => by_digest(reader, digest)?,
+        None => choose_name(&index.manifests, tag)
+            .and_then(|named| choose_platform(&named, reader.architecture))
+            .map_err(|problem| reader.problem("index.json", problem))?,
+    };
     if kind(reader, &chosen)? == MediaType::Index {
         let (_, bytes) = blob(reader, &chosen, "index")?;
         let title = format!("index {}", chosen.digest);
@@ -33,7 +43,20 @@ pub(crate) fn read(reader: &Reader<'_>, tag: Option<&str>) -> Result<Image, Erro
     image(reader, &chosen)
 }
 
-fn check_mark(reader: &Reader<'_>) -> Result<(), Error> {
+/// The manifest or index with this digest, whether `index.json` names it or not.
+fn by_digest(reader: &Reader<'_>, digest: &str) -> Result<Descriptor, Error> {
+    let found = json::digest(digest, &reader.name)?;
+    let location = reader.store.find(&found.blob_path(), &reader.name, reader.limits)?;
+    Ok(Descriptor {
+        media_type: String::new(),
+        digest: digest.to_owned(),
+        size: location.len,
+        annotations: None,
+        platform: None,
+    })
+}
+
+pub(crate) fn check_mark(reader: &Reader<'_>) -> Result<(), Error> {
     let bytes = reader.document("oci-layout", "oci-layout", None)?;
     let mark: LayoutMark = json::parse(&bytes, &format!("{}: oci-layout", reader.name))?;
     if mark.image_layout_version != "1.0.0" {
@@ -69,7 +92,7 @@ fn kind(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<MediaType, Error
     }
 }
 
-fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
+fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<(Image, Documents), Error> {
     let (manifest_digest, bytes) = blob(reader, descriptor, "manifest")?;
     let title = format!("manifest {}", descriptor.digest);
     let document = format!("{}: {title}", reader.name);
@@ -83,9 +106,9 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
         let expected = "the config of an image";
         return Err(reader.problem(&title, DocumentProblem::MediaType { found, expected }));
     }
-    let (config_digest, bytes) = blob(reader, &manifest.config, "config")?;
+    let (config_digest, config_bytes) = blob(reader, &manifest.config, "config")?;
     let config_title = format!("config {config_digest}");
-    let (config, diff_ids) = reader.config(&bytes, &config_title, manifest.layers.len())?;
+    let (config, diff_ids) = reader.config(&config_bytes, &config_title, manifest.layers.len())?;
     let mut warnings = Vec::new();
     let created = created(&config, &format!("{}: {config_title}", reader.name), &mut warnings);
     let mut info = ImageInfo {
@@ -94,7 +117,7 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
         architecture: config.architecture,
         os: config.os,
         created,
-        config_document: bytes,
+        config_document: config_bytes,
         layers: Vec::new(),
     };
     let mut layers = Vec::new();
@@ -108,7 +131,8 @@ fn image(reader: &Reader<'_>, descriptor: &Descriptor) -> Result<Image, Error> {
         });
         layers.push(source);
     }
-    Ok(Image { info, layers, warnings })
+    let documents = Documents { manifest_type: descriptor.media_type.clone() };
+    Ok((Image { info, layers, warnings }, documents))
 }
 
 fn layer(
@@ -145,7 +169,7 @@ fn blob(
 }
 
 /// The entries named `tag`; without a tag all entries, which then must have one name or none.
-fn choose_name<'a>(
+pub(crate) fn choose_name<'a>(
     manifests: &'a [Descriptor],
     tag: Option<&str>,
 ) -> Result<Vec<&'a Descriptor>, DocumentProblem> {
@@ -181,7 +205,7 @@ fn choose_name<'a>(
 }
 
 /// The entry for Linux on `architecture`. A single one is taken whatever it is for.
-fn choose_platform(
+pub(crate) fn choose_platform(
     entries: &[&Descriptor],
     architecture: &str,
 ) -> Result<Descriptor, DocumentProblem> {

@@ -39,7 +39,7 @@
 //! ```
 //!
 //! # Not here
-//! Registries: `docker://` is refused for now. Writing images.
+//! Registries: `docker://` is refused for now.
 //!
 //! # Specifications
 //! [OCI image format 1.1](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md);
@@ -63,17 +63,23 @@ mod json;
 mod layout;
 mod limits;
 mod merge;
+mod name;
 mod pipe;
 mod problem;
 mod record;
 mod reference;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod scan;
+mod small;
 mod source;
 mod stack;
+pub mod store;
 mod streams;
 mod tar;
 mod time;
 mod whiteout;
+pub mod write;
 
 pub use compression::Compression;
 pub use digest::{ContentDigest, InvalidDigest};
@@ -81,7 +87,11 @@ pub use error::{DocumentProblem, Error, Problem};
 pub use graft::{Adapt, Graft, GraftError, Location, Overwrite};
 pub use image::{ImageInfo, LayerInfo};
 pub use limits::Limits;
+pub use name::{ImageName, NameError};
 pub use record::Records;
 pub use reference::{Reference, ReferenceError};
+pub use small::read_small_archive;
 pub use stack::{InputSummary, Merged, Options, Rootfs, Stack};
+pub use store::{Selection, Store, StoreError};
 pub use streams::LayerStreams;
+pub use time::format as format_time;

@@ -6,6 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::name::{ImageName, NameError};
+
 /// Where an image or a root file system is. Paths may hold any bytes; see [`parse`](Self::parse).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,7 +16,8 @@ pub enum Reference {
     Layout {
         /// The folder.
         dir: PathBuf,
-        /// The image's name in the layout (`org.opencontainers.image.ref.name`).
+        /// The image's name in the layout (`org.opencontainers.image.ref.name`), or `@` and the
+        /// digest of its manifest or index.
         tag: Option<String>,
     },
     /// `oci-archive:FILE[:TAG]`: an OCI image layout in a tar.
@@ -36,6 +39,9 @@ pub enum Reference {
     /// `tar:FILE`: a root file system in a tar, plain or compressed with gzip, zstd or xz, where
     /// `.wh.` names are names like others.
     Tar(PathBuf),
+    /// `docker://HOST/REPOSITORY[:TAG][@DIGEST]`: an image in a registry. It is read from a
+    /// [`Store`](crate::Store), into which the registry client brings it.
+    Registry(ImageName),
 }
 
 /// Why a text is no reference to an image.
@@ -50,14 +56,9 @@ pub enum ReferenceError {
         /// The text.
         found: String,
     },
-    /// A registry.
-    #[error(
-        "{found:?}: registries are not supported yet: save the image to a file or a layout first"
-    )]
-    Registry {
-        /// The text.
-        found: String,
-    },
+    /// What follows `docker://`.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// No path, or nothing after the colon that announces a name.
     #[error("{found:?} lacks {what}")]
     Incomplete {
@@ -88,9 +89,6 @@ impl Reference {
             Some(at) => (&bytes[..at], &bytes[at + 1..]),
             None => return Err(ReferenceError::Scheme { found: found() }),
         };
-        if scheme == b"docker" {
-            return Err(ReferenceError::Registry { found: found() });
-        }
         let whole = || {
             if rest.is_empty() {
                 return Err(ReferenceError::Incomplete { found: found(), what: "a path" });
@@ -98,6 +96,7 @@ impl Reference {
             Ok(PathBuf::from(OsString::from_vec(rest.to_vec())))
         };
         match scheme {
+            b"docker" => registry(rest, found),
             b"dir" => whole().map(Self::Directory),
             b"tar" => whole().map(Self::Tar),
             b"oci" => split(rest, found).map(|(dir, tag)| Self::Layout { dir, tag }),
@@ -107,6 +106,16 @@ impl Reference {
             }
             _ => Err(ReferenceError::Scheme { found: found() }),
         }
+    }
+}
+
+fn registry(rest: &[u8], found: impl Fn() -> String) -> Result<Reference, ReferenceError> {
+    let Some(name) = rest.strip_prefix(b"//") else {
+        return Err(ReferenceError::Incomplete { found: found(), what: "// after docker:" });
+    };
+    match std::str::from_utf8(name) {
+        Ok(name) => Ok(Reference::Registry(name.parse()?)),
+        Err(_) => Err(ReferenceError::NameNotUtf8 { found: found() }),
     }
 }
 
@@ -152,6 +161,7 @@ impl fmt::Display for Reference {
             Self::DockerArchive { file, name } => ("docker-archive", file, name.as_ref()),
             Self::Directory(dir) => ("dir", dir, None),
             Self::Tar(file) => ("tar", file, None),
+            Self::Registry(name) => return write!(f, "docker://{name}"),
         };
         write!(f, "{scheme}:{}", path.display())?;
         name.map_or(Ok(()), |name| write!(f, ":{name}"))
@@ -185,6 +195,7 @@ mod tests {
             ),
             ("dir:a:b", Reference::Directory("a:b".into())),
             ("tar:-", Reference::Tar("-".into())),
+            ("docker://quay.io/x:v1", Reference::Registry("quay.io/x:v1".parse().unwrap())),
         ] {
             assert_eq!(text.parse(), Ok(reference.clone()), "{text}");
             assert_eq!(reference.to_string(), text);
@@ -202,9 +213,10 @@ mod tests {
                 "http://x",
                 r#""http://x" does not start with oci:, oci-archive:, docker-archive:, docker://, dir: or tar:"#,
             ),
+            ("docker:quay.io/x:v1", r#""docker:quay.io/x:v1" lacks // after docker:"#),
             (
-                "docker://quay.io/x:v1",
-                r#""docker://quay.io/x:v1": registries are not supported yet: save the image to a file or a layout first"#,
+                "docker://quay.io:x/y",
+                r#""quay.io:x/y" names no image: its host is not HOST, HOST:PORT or [IPV6]:PORT"#,
             ),
             ("oci:", r#""oci:" lacks a path"#),
             ("oci::v1", r#""oci::v1" lacks a path"#),

@@ -157,6 +157,9 @@ impl<'a> Stack<'a> {
             }
             Reference::Directory(dir) => return self.add_directory(dir, reference),
             Reference::Tar(file) => return self.add_tar(file, reference),
+            Reference::Registry(name) => {
+                return Err(Error::NotLocal { name: Box::new(name.clone()) });
+            }
         };
         Ok(self.push_image(image))
     }

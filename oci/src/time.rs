@@ -46,6 +46,24 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     Some(Timestamp(seconds - offset))
 }
 
+/// A time as RFC 3339 writes it, in UTC. Those outside the years 0 to 9999 become the nearest that
+/// it can write.
+#[must_use]
+pub fn format(time: Timestamp) -> String {
+    let (first, last) = (days(0, 1, 1) * 86400, days(10_000, 1, 1) * 86400 - 1);
+    let seconds = time.0.clamp(first, last);
+    let (day, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
+    // An estimate that is not too late.
+    let mut year = 1970 + day.div_euclid(366).min(day.div_euclid(365));
+    while days(year + 1, 1, 1) <= day {
+        year += 1;
+    }
+    let month = (1..=12).rev().find(|month| days(year, *month, 1) <= day).unwrap_or(1);
+    let date = day - days(year, month, 1) + 1;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
@@ -85,6 +103,18 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(Timestamp(seconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        let days = (-719_528..2_932_896).step_by(97).chain([0, -1, 11_016, 19_782, 2_932_896]);
+        for seconds in days.flat_map(|day| [day * 86400, day * 86400 + 45_296]) {
+            let text = format(Timestamp(seconds));
+            assert_eq!(parse(&text), Some(Timestamp(seconds)), "{text}");
+        }
+        assert_eq!(format(Timestamp(1_709_210_096)), "2024-02-29T12:34:56Z");
+        assert_eq!(format(Timestamp(i64::MIN)), "0000-01-01T00:00:00Z");
+        assert_eq!(format(Timestamp(i64::MAX)), "9999-12-31T23:59:59Z");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::build::{
 
 /// Whether `tool` can be run. Its absence is loud, and an error where everything must be there.
 #[allow(clippy::disallowed_methods, reason = "CI says so in its environment")]
-fn has(tool: &str) -> bool {
+pub(crate) fn has(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok();
     if !found {
         println!("SKIPPED: {tool} not found");
@@ -23,9 +23,10 @@ fn has(tool: &str) -> bool {
     found
 }
 
-fn run(tool: &str, arguments: &[&str], dir: &Path) {
+pub(crate) fn run(tool: &str, arguments: &[&str], dir: &Path) -> String {
     let output = Command::new(tool).args(arguments).current_dir(dir).output().unwrap();
     assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// A folder with what archivers treat differently.

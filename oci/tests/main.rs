@@ -13,3 +13,6 @@ mod hostile;
 mod merging;
 mod model;
 mod records;
+#[cfg(feature = "registry")]
+mod registry;
+mod writing;

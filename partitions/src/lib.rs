@@ -39,13 +39,14 @@ pub mod disk;
 pub mod ext;
 pub mod fat;
 pub mod gpt;
-pub mod gzip;
 pub mod mbr;
 
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use bootwright_gzip as gzip;
+pub use bootwright_image::SparseWrite;
 pub use guid::{Guid, GuidParseError};
 pub use sector::SectorSize;
 pub use size::Size;
-pub use sparse::{ContentWriter, Dense, SparseFile, SparseWrite};
+pub use sparse::{ContentWriter, Dense, SparseFile};

@@ -25,23 +25,34 @@ pub(crate) fn fingerprint(root: &Root, options: &Options) -> [u8; 32] {
     hash.number(options.block_size.bytes().into());
     hash.number(options.time.into());
     hash.bytes(format!("{:?} {}", options.fragments, options.export).as_bytes());
-    let layers: Vec<_> = root.inputs.iter().filter_map(|input| input.digest).collect();
-    let mut seen = BTreeMap::new();
-    hash.inode(&root.tree, root.tree.root(), &layers);
-    for (number, walked) in (0..).zip(root.tree.walk()) {
-        hash.bytes(&walked.path);
-        // Names of one inode are told from inodes that are alike.
-        match *seen.entry(walked.id).or_insert(number) {
-            first if first == number => hash.inode(&root.tree, walked.id, &layers),
-            first => hash.number(first),
-        }
-    }
+    hash.tree(root);
+    *hash.0.finalize().as_bytes()
+}
+
+/// The digest of the names, metadata and contents of `root`.
+pub(crate) fn tree_digest(root: &Root) -> [u8; 32] {
+    let mut hash = Fingerprint(blake3::Hasher::new());
+    hash.tree(root);
     *hash.0.finalize().as_bytes()
 }
 
 struct Fingerprint(blake3::Hasher);
 
 impl Fingerprint {
+    fn tree(&mut self, root: &Root) {
+        let layers: Vec<_> = root.inputs.iter().filter_map(|input| input.digest).collect();
+        let mut seen = BTreeMap::new();
+        self.inode(&root.tree, root.tree.root(), &layers);
+        for (number, walked) in (0..).zip(root.tree.walk()) {
+            self.bytes(&walked.path);
+            // Names of one inode are told from inodes that are alike.
+            match *seen.entry(walked.id).or_insert(number) {
+                first if first == number => self.inode(&root.tree, walked.id, &layers),
+                first => self.number(first),
+            }
+        }
+    }
+
     fn number(&mut self, number: u64) {
         self.0.update(&number.to_le_bytes());
     }

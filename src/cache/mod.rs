@@ -28,7 +28,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use crate::output::{OutputError, Staged};
 use crate::recipe::checksum_hex;
 
-pub(crate) use fingerprint::{add_digests, fingerprint};
+pub(crate) use fingerprint::{add_digests, fingerprint, tree_digest};
 pub(crate) use image::{CachedImage, Found};
 
 /// The layout of the folder; another one gets another name.

@@ -3,17 +3,35 @@
 use std::io::ErrorKind;
 
 use crate::output::OutputError;
+use crate::project::run::RunError;
 use crate::recipe::RecipeError;
 
 /// A sentence for people, where there is something better to say than the error itself.
 pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
-        if let Some(error) = cause.downcast_ref::<RecipeError>() {
+        if let Some(error) = cause.downcast_ref::<RunError>() {
+            for_run(error)
+        } else if let Some(error) = cause.downcast_ref::<RecipeError>() {
             for_recipe(error)
+        } else if let Some(advice) = for_registry(cause) {
+            Some(advice)
         } else {
             cause.downcast_ref::<std::io::Error>().and_then(|error| for_io(error.kind()))
         }
     })
+}
+
+fn for_run(error: &RunError) -> Option<&'static str> {
+    match error {
+        RunError::Programs { .. } => Some(
+            "do that where the base image is made, name that image with BASE_IMAGE, and leave the key out",
+        ),
+        RunError::NotYet { .. } => Some("--dry-run shows what the target would take in and make"),
+        RunError::Image(_) => Some("name an image that is here with --BASE_IMAGE=oci:DIR[:TAG]"),
+        RunError::Recipe(error) => for_recipe(error),
+        RunError::Output(error) => for_output(error),
+        _ => None,
+    }
 }
 
 fn for_recipe(error: &RecipeError) -> Option<&'static str> {
@@ -33,9 +51,60 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
             "name the image's architecture with --arch, or take an image for the wanted one"
         }
         RecipeError::UnknownArchitecture { .. } => "name it with --arch",
+        RecipeError::NotEmpty { .. } => {
+            "name a new folder: signatures of another build must not lie among the requests"
+        }
+        RecipeError::NotSigned { .. } => {
+            "run `bootwright sign REQUESTS --keys DIR` where the keys are"
+        }
+        RecipeError::OtherKey { .. } => "build anew with the certificates of these keys",
         RecipeError::SpecialFile { .. } => "remove it from the folder given with --overlay-iso",
         _ => return None,
     })
+}
+
+#[cfg(not(feature = "registry"))]
+fn for_registry(_: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "registry")]
+fn for_registry(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use crate::oci::registry::RegistryError;
+    Some(match cause.downcast_ref::<RegistryError>()? {
+        RegistryError::Connection { source, .. } => return for_connection(&source.to_string()),
+        RegistryError::NotFound { .. } => {
+            "check the name and the tag; some registries hide what one may not see: log in"
+        }
+        RegistryError::Denied { anonymous: true, .. } => {
+            "log in with `podman login` or `docker login`, or name a file with --authfile"
+        }
+        RegistryError::Denied { .. } => "check user and password, and what the user may do",
+        RegistryError::Helper { .. } => {
+            "allow it with --credential-helpers, or name a file with --authfile"
+        }
+        RegistryError::Missing(_) => "fetch them where there is a network: bootwright fetch IMAGE",
+        RegistryError::Status { status: 429, .. } => {
+            "wait, log in, or name a mirror with --registry-mirror"
+        }
+        _ => return None,
+    })
+}
+
+/// By the words of the TLS library; what it does not say is not guessed.
+#[cfg(feature = "registry")]
+fn for_connection(cause: &str) -> Option<&'static str> {
+    let says = |words: &str| cause.contains(words);
+    if says("UnknownIssuer") {
+        return Some("name the certificate of its authority with --registry-ca");
+    }
+    if says("InvalidContentType") || says("corrupt message") {
+        return Some("if it is to be talked to without TLS, say so with --insecure-registry");
+    }
+    if says("fatal alert") {
+        return Some("it may want a certificate: --registry-cert and --registry-key");
+    }
+    None
 }
 
 fn for_output(error: &OutputError) -> Option<&'static str> {

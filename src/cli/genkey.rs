@@ -45,7 +45,7 @@ pub(super) fn run(args: GenkeyArgs, as_json: bool) -> anyhow::Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "keys are random, and valid from today on")]
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

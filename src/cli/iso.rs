@@ -27,7 +27,7 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
 
 fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
     let squashfs = squashfs_options(&args.compression, progress);
-    let mut source = source(args.source, epoch::from_environment()?, &args.compression)?;
+    let mut source = source(args.source, epoch::from_environment()?, &args.compression, progress)?;
     source.local_ui = args.local_ui;
     Ok(IsoRecipe {
         overlay_iso: args.overlay_iso,
@@ -44,7 +44,12 @@ fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
     })
 }
 
-fn summary(report: &IsoReport, image: &Path, start: Instant, progress: &Progress) -> Summary {
+pub(super) fn summary(
+    report: &IsoReport,
+    image: &Path,
+    start: Instant,
+    progress: &Progress,
+) -> Summary {
     let mut summary = Summary::default();
     inputs(&mut summary, &report.inputs);
     for (place, what) in &report.placed {

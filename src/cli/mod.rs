@@ -2,6 +2,7 @@
 
 mod advice;
 mod args;
+mod disk;
 mod epoch;
 mod genkey;
 mod inspect;
@@ -9,6 +10,10 @@ mod interrupt;
 mod iso;
 mod machine;
 mod progress;
+mod project;
+#[cfg(feature = "registry")]
+mod registry;
+mod sign;
 mod size;
 mod squashfs;
 mod summary;
@@ -38,24 +43,31 @@ struct Usage(String);
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
+    let (words, keys) = args::project::split_keys(std::env::args_os().collect());
     let cli = Cli::command()
-        .try_get_matches()
+        .try_get_matches_from(words)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .unwrap_or_else(|error| error.exit());
-    match run(cli) {
+    match run(cli, &keys) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
     let progress = Progress::new(cli.progress, Interrupt::listen()?);
     let json = cli.progress == progress::Mode::Json;
     match cli.command {
         Command::Iso(args) => iso::run(*args, &progress, json),
         Command::Squashfs(args) => squashfs::run(args, &progress, json),
-        Command::Uki(args) => uki::run(*args, &progress, json),
+        Command::Disk(args) => disk::run(*args, &progress, json),
+        Command::Uki(args) => uki::run(args, &progress, json),
+        Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
+        #[cfg(feature = "registry")]
+        Command::Fetch(args) => registry::fetch(&args, &progress, json),
+        #[cfg(feature = "registry")]
+        Command::Push(args) => registry::push(&args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify { file } => {
             let mut text = String::new();
@@ -64,6 +76,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             }
             print(text.as_bytes())
         }
+        Command::Args(args) => project::args(&args, keys, &progress),
+        Command::Target(args) => project::target(&args, keys, &progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "bootwright", &mut script);
@@ -104,8 +118,9 @@ fn source(
     args: SourceArgs,
     epoch: Option<Timestamp>,
     compression: &CompressionArgs,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
-    source_with(args, epoch, jobs(compression), cache(compression)?)
+    source_with(args, epoch, jobs(compression), cache(compression)?, progress)
 }
 
 fn source_with(
@@ -113,9 +128,14 @@ fn source_with(
     epoch: Option<Timestamp>,
     jobs: NonZeroUsize,
     cache: Option<Arc<Cache>>,
+    progress: &Progress,
 ) -> anyhow::Result<Source> {
     let base = crate::oci::Reference::parse(&args.base)
         .map_err(|error| Usage(format!("--base: {error}")))?;
+    #[cfg(feature = "registry")]
+    let base = registry::local(base, &args.registry, args.arch, progress)?;
+    #[cfg(not(feature = "registry"))]
+    let _ = progress;
     Ok(Source {
         overlays: args.overlay_rootfs,
         architecture: args.arch,

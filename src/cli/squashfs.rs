@@ -13,7 +13,7 @@ use crate::recipe::squashfs::write_file;
 pub(super) fn run(args: SquashfsArgs, progress: &Progress, json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     let options = squashfs_options(&args.compression, progress);
-    let source = source(args.source, epoch::from_environment()?, &args.compression)?;
+    let source = source(args.source, epoch::from_environment()?, &args.compression, progress)?;
     let report = write_file(&source, &options, &args.output, progress)?;
 
     let mut summary = Summary::default();

@@ -1,40 +1,87 @@
 //! `bootwright uki`.
 
+mod compat;
+
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::args::{UkiArgs, UkiType};
+use super::args::{UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
 use super::{epoch, machine, print, source_with};
 use crate::recipe::checksum_hex;
-use crate::recipe::uki::{UkiImage, UkiRecipe, UkiReport};
+use crate::recipe::uki::{Attached, UkiImage, UkiRecipe, UkiReport, attach};
 
 /// Runs the command and prints its summary.
 pub(super) fn run(args: UkiArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
-    let start = Instant::now();
-    let (folder, name, kind) = (args.output.clone(), args.name.clone(), args.kind);
-    let recipe = recipe(args)?;
-    let (report, output) = match kind {
-        UkiType::Uki => (recipe.write_folder(&folder, &name, progress)?, folder.join(name)),
-        UkiType::Iso => {
-            let image = folder.join(format!("{name}.iso"));
-            (recipe.write_iso(&folder, &name, progress)?, image)
+    match args {
+        UkiArgs::Build(args) => build(*args, progress, as_json),
+        UkiArgs::Command(UkiCommand::Attach { requests, output }) => {
+            let attached = attach(&requests, &output, progress)?;
+            print(completed(&attached).render(as_json).as_bytes())
         }
-    };
-    print(summary(&report, &output, start).render(as_json).as_bytes())
+        UkiArgs::Command(UkiCommand::Compat { old, new }) => compat::run(&old, &new, as_json),
+    }
 }
 
-fn recipe(args: UkiArgs) -> anyhow::Result<UkiRecipe> {
+fn build(args: UkiBuildArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let (folder, name, kind) = (args.output.clone(), args.name.clone(), args.kind);
+    let requests = args.sign_later.clone();
+    let recipe = recipe(args, progress)?;
+    let report = match kind {
+        UkiType::Uki => recipe.write_folder(&folder, &name, progress)?,
+        UkiType::Iso => recipe.write_iso(&folder, &name, progress)?,
+        UkiType::Container => recipe.write_container(&folder, &name, progress)?,
+    };
+    let mut summary = summary(&report, requests.is_none(), start);
+    if let Some(requests) = requests {
+        let path = requests.display().to_string();
+        let text = format!("{path}  to be signed: bootwright sign {path} --keys DIR");
+        summary.line("requests", text, path.into());
+    }
+    print(summary.render(as_json).as_bytes())
+}
+
+fn completed(attached: &Attached) -> Summary {
+    let mut summary = Summary::default();
+    for image in &attached.images {
+        summary.line("signed", image.clone(), image.clone().into());
+    }
+    output(&mut summary, &attached.path, attached.len, Some(&attached.sha256));
+    summary
+}
+
+/// A file with its checksum, or a folder, which has no length.
+fn output(summary: &mut Summary, path: &Path, len: u64, sha256: Option<&[u8; 32]>) {
+    let path = path.display().to_string();
+    if len == 0 {
+        summary.line("output", path.clone(), json!({ "path": path }));
+        return;
+    }
+    if let Some(sha256) = sha256 {
+        let sha256 = checksum_hex(sha256);
+        summary.line("sha256", sha256.clone(), sha256.into());
+    }
+    let value = json!({ "path": path, "bytes": len });
+    summary.line("output", format!("{path}  {}", human(len)), value);
+}
+
+fn recipe(args: UkiBuildArgs, progress: &Progress) -> anyhow::Result<UkiRecipe> {
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
-    let source = source_with(args.source, epoch::from_environment()?, jobs, None)?;
+    let source = source_with(args.source, epoch::from_environment()?, jobs, None, progress)?;
     let recipe = UkiRecipe::new(source, args.keys);
     Ok(UkiRecipe {
         extend_cmdline: args.extend_cmdline,
         extra_cmdline: args.extra_cmdline,
+        single_cmdline: args.single_efi_cmdline,
+        profiles: args.profile,
+        device_tree: args.device_tree,
+        device_trees: args.device_tree_auto,
+        sign_later: args.sign_later,
         branding: args.branding.unwrap_or_else(|| recipe.branding.clone()),
         enroll: args.secure_boot_enroll.into(),
         stub: args.stub,
@@ -48,7 +95,7 @@ fn recipe(args: UkiArgs) -> anyhow::Result<UkiRecipe> {
     })
 }
 
-fn summary(report: &UkiReport, output: &Path, start: Instant) -> Summary {
+pub(super) fn summary(report: &UkiReport, is_signed: bool, start: Instant) -> Summary {
     let mut summary = Summary::default();
     inputs(&mut summary, &report.inputs);
     let (version, compared) = &report.stub;
@@ -60,15 +107,8 @@ fn summary(report: &UkiReport, output: &Path, start: Instant) -> Summary {
     }
     let seconds = start.elapsed().as_secs_f64();
     summary.line("time", format!("{seconds:.1} s"), seconds.into());
-    let path = output.display().to_string();
-    if report.len > 0 {
-        let sha256 = checksum_hex(&report.sha256);
-        summary.line("sha256", sha256.clone(), sha256.into());
-        let value = json!({ "path": path, "bytes": report.len });
-        summary.line("output", format!("{path}  {}", human(report.len)), value);
-    } else {
-        summary.line("output", path.clone(), json!({ "path": path }));
-    }
+    let sha256 = is_signed.then_some(&report.sha256);
+    output(&mut summary, &report.path, report.len, sha256);
     summary
 }
 

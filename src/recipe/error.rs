@@ -9,12 +9,14 @@ use bootwright_boot::iso9660;
 use bootwright_boot::loaders::{FindError, MenuError};
 use bootwright_image::{ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
-use bootwright_partitions::fat;
+use bootwright_oci::write::WriteError as OciWriteError;
+use bootwright_partitions::{disk, ext, fat};
 use bootwright_squashfs::WriteError;
 use bootwright_uki::authenticode::AuthenticodeError;
 use bootwright_uki::keys::KeysError;
 use bootwright_uki::pe::{ParseError as PeError, WriteError as PeWriteError};
-use bootwright_uki::unified::BuildError;
+use bootwright_uki::signer::SignError;
+use bootwright_uki::unified::{BuildError, LaterError};
 
 use super::Architecture;
 use crate::output::OutputError;
@@ -144,6 +146,21 @@ pub enum RecipeError {
     /// The EFI system partition on its way out.
     #[error("cannot write the EFI system partition")]
     FatEmit(#[from] fat::EmitError),
+    /// An EFI system partition whose files grow.
+    #[error("cannot write the EFI system partition")]
+    FatWrite(#[from] fat::WriteError),
+    /// An ext file system.
+    #[error("cannot plan a file system")]
+    ExtPlan(#[from] ext::PlanError),
+    /// An ext file system on its way out.
+    #[error("cannot write a file system")]
+    Ext(#[source] ext::EmitError),
+    /// The partition table.
+    #[error("cannot lay out the disk")]
+    DiskPlan(#[from] disk::PlanError),
+    /// A disk on its way out.
+    #[error("cannot write the disk")]
+    Disk(#[from] disk::EmitError),
     /// The squashfs.
     #[error("cannot write the root file system")]
     Squashfs(#[source] WriteError),
@@ -175,6 +192,40 @@ pub enum RecipeError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A folder for requests with something in it.
+    #[error("{path:?} is not empty")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Signatures that were to be made elsewhere are missing.
+    #[error("{image} is not signed: {missing} requests in {folder:?} have no signature")]
+    NotSigned {
+        /// The image's path on the EFI system partition.
+        image: String,
+        /// How many signatures are missing.
+        missing: usize,
+        /// The folder with the requests.
+        folder: PathBuf,
+    },
+    /// The keys are not those that the requests are for.
+    #[error("{folder:?} asks for signatures by the {role} key {wanted}, the key given is {found}")]
+    OtherKey {
+        /// The folder with the requests.
+        folder: PathBuf,
+        /// Which key.
+        role: &'static str,
+        /// Fingerprint of the key asked for.
+        wanted: String,
+        /// Fingerprint of the key given.
+        found: String,
+    },
+    /// A request or a signature that was made elsewhere.
+    #[error("cannot use requests for signatures")]
+    Later(#[from] LaterError),
+    /// A signer failed.
+    #[error("cannot sign")]
+    Signer(#[from] SignError),
     /// An output that is a folder and exists.
     #[error("output {path:?} exists")]
     Exists {
@@ -201,6 +252,9 @@ pub enum RecipeError {
     /// An Authenticode signature.
     #[error("cannot sign an image")]
     Sign(#[from] AuthenticodeError),
+    /// A container image.
+    #[error("cannot write the container image")]
+    Container(#[from] OciWriteError),
     /// Secure Boot keys.
     #[error("cannot make or use Secure Boot keys")]
     Keys(#[from] KeysError),
@@ -226,6 +280,15 @@ impl From<CpioError> for RecipeError {
         match error {
             CpioError::Deliver(ContentError::Cancelled) => Self::Cancelled,
             error => Self::Cpio(error),
+        }
+    }
+}
+
+impl From<ext::EmitError> for RecipeError {
+    fn from(error: ext::EmitError) -> Self {
+        match error {
+            ext::EmitError::Content(error) => error.into(),
+            error => Self::Ext(error),
         }
     }
 }

@@ -4,11 +4,13 @@
 //! decides what will be written; writing it streams the result into any `Write + Seek`.
 
 pub(crate) mod checksum;
+pub mod disk;
 mod error;
 pub mod genkey;
 pub mod iso;
 mod pack;
 mod root;
+pub mod sign;
 pub mod squashfs;
 pub mod steps;
 mod tee;

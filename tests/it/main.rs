@@ -13,8 +13,13 @@ mod dockerfile;
 mod fixture;
 mod library;
 mod machine;
+mod project;
 mod readers;
+#[cfg(feature = "registry")]
+mod registry;
 mod safety;
+mod sbom;
+mod signing;
 mod small;
 mod steps;
 mod tools;

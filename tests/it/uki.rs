@@ -22,7 +22,7 @@ fn genkey(output: &Path) {
     run(&mut command);
 }
 
-fn uki(base: &Path, keys: &Path, kind: &str, output: &Path) -> Command {
+pub(crate) fn uki(base: &Path, keys: &Path, kind: &str, output: &Path) -> Command {
     let mut command = Command::new(BOOTWRIGHT);
     command.args(["uki", "--type", kind, "--name", "edge"]);
     command.arg("--base").arg(format!("oci:{}", base.display()));
@@ -33,7 +33,7 @@ fn uki(base: &Path, keys: &Path, kind: &str, output: &Path) -> Command {
 }
 
 /// A folder with `keys` and `edge.iso`; `None` after saying what is missing.
-fn made() -> Option<&'static Path> {
+pub(crate) fn made() -> Option<&'static Path> {
     static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let make = || {
         if let Some(missing) = [STUB, LOADER].iter().find(|path| !Path::new(path).is_file()) {

@@ -40,6 +40,15 @@ impl Machine {
     }
 }
 
+/// What the loaders are to boot from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A disc or stick: a GRUB that looks in `/boot/grub` comes first.
+    Live,
+    /// A disk: a GRUB that looks in its distribution's folder comes first.
+    Disk,
+}
+
 /// One file for the folder `EFI/BOOT` of a medium.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EfiFile {
@@ -68,14 +77,14 @@ pub struct EfiLoaders {
 const VENDORS: &[&str] = &["fedora", "rocky", "redhat", "almalinux", "centos"];
 
 /// Looks for shim, GRUB and MokManager of Debian, Ubuntu, openSUSE and SLES, Fedora, RHEL, Rocky,
-/// AlmaLinux and CentOS, and for an unsigned GRUB elsewhere. GRUB builds for discs (`gcd`) come
-/// first, since only these look in `/boot/grub`. Without a shim GRUB itself takes its place.
+/// AlmaLinux and CentOS, and for an unsigned GRUB elsewhere. Without a shim GRUB itself takes its
+/// place.
 ///
 /// # Errors
 /// [`FindError::Loader`] with every path looked for, when there is no GRUB.
-pub fn find_efi(tree: &FileTree, machine: Machine) -> Result<EfiLoaders, FindError> {
+pub fn find_efi(tree: &FileTree, machine: Machine, on: Use) -> Result<EfiLoaders, FindError> {
     let suffix = machine.suffix();
-    let grubs = grub_paths(machine);
+    let grubs = grub_paths(machine, on);
     let Some((grub_path, grub)) = first(tree, &grubs) else {
         return Err(FindError::Loader {
             what: "GRUB",
@@ -125,10 +134,10 @@ fn shim_paths(machine: Machine) -> Vec<String> {
     paths
 }
 
-fn grub_paths(machine: Machine) -> Vec<String> {
+fn grub_paths(machine: Machine, on: Use) -> Vec<String> {
     let (suffix, arch, platform) = (machine.suffix(), machine.arch(), machine.platform());
+    let for_discs = format!("/usr/lib/grub/{platform}-signed/gcd{suffix}.efi.signed");
     let mut paths = vec![
-        format!("/usr/lib/grub/{platform}-signed/gcd{suffix}.efi.signed"),
         format!("/usr/share/efi/{arch}/grub.efi"),
         format!("/usr/lib/grub/{platform}-signed/grub{suffix}.efi.signed"),
     ];
@@ -139,6 +148,10 @@ fn grub_paths(machine: Machine) -> Vec<String> {
         format!("/usr/lib/grub/{platform}/monolithic/grub{suffix}.efi"),
         format!("/usr/share/grub2/{platform}/grub.efi"),
     ]);
+    match on {
+        Use::Live => paths.insert(0, for_discs),
+        Use::Disk => paths.push(for_discs),
+    }
     paths
 }
 
@@ -233,7 +246,7 @@ mod tests {
         ];
         for (machine, expected, vendors) in cases {
             let paths: Vec<_> = expected.iter().map(|(path, _)| *path).collect();
-            let loaders = find_efi(&tree(&paths), *machine).unwrap();
+            let loaders = find_efi(&tree(&paths), *machine, Use::Live).unwrap();
             assert_eq!(names(&loaders), *expected);
             assert_eq!(loaders.vendors, *vendors);
             assert!(loaders.shim);
@@ -250,6 +263,7 @@ mod tests {
                 "/usr/lib/shim/shimx64.efi.signed.latest",
             ]),
             Machine::X64,
+            Use::Live,
         )
         .unwrap();
         assert_eq!(
@@ -264,7 +278,7 @@ mod tests {
     #[test]
     fn grub_alone_is_started_by_the_firmware() {
         let path = "/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi";
-        let loaders = find_efi(&tree(&[path]), Machine::X64).unwrap();
+        let loaders = find_efi(&tree(&[path]), Machine::X64, Use::Live).unwrap();
         assert_eq!(names(&loaders), [(path, "bootx64.efi")]);
         assert!(!loaders.shim);
     }
@@ -272,10 +286,21 @@ mod tests {
     #[test]
     fn a_miss_lists_every_path() {
         let shim_only = tree(&["/usr/lib/shim/shimx64.efi.signed"]);
-        let error = find_efi(&shim_only, Machine::X64).unwrap_err().to_string();
+        let error = find_efi(&shim_only, Machine::X64, Use::Live).unwrap_err().to_string();
         assert!(error.starts_with("no GRUB for x86_64; looked for /usr/lib/grub/"), "{error}");
-        for path in grub_paths(Machine::X64) {
+        for path in grub_paths(Machine::X64, Use::Live) {
             assert!(error.contains(&path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_disk_gets_a_grub_that_looks_in_its_distributions_folder() {
+        let paths = [
+            "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",
+            "/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed",
+        ];
+        let found = |on| find_efi(&tree(&paths), Machine::X64, on).unwrap().files[0].path.clone();
+        assert_eq!(found(Use::Disk), paths[0]);
+        assert_eq!(found(Use::Live), paths[1]);
     }
 }

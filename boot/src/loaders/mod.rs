@@ -12,7 +12,7 @@ mod menu;
 use bootwright_image::{FileTree, InodeId};
 
 pub use bios::{BiosFiles, find_bios};
-pub use efi::{EfiFile, EfiLoaders, Machine, find_efi};
+pub use efi::{EfiFile, EfiLoaders, Machine, Use, find_efi};
 pub use kernel::{Kernel, find_kernel, find_kernel_image};
 pub use menu::{CHAIN, MenuError, chain_paths, menu};
 

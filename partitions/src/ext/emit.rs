@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use bootwright_image::{BoxError, ContentSink, InodeId, Observer, Phase, Streams, deliver};
+use bootwright_image::{
+    BoxError, ContentSink, InodeId, Observer, Phase, Streams, deliver, is_zero,
+};
 
 use super::checksum::inode_seed;
 use super::error::EmitError;
@@ -13,7 +15,6 @@ use super::nodes::{Content, Node};
 use super::plan::Plan;
 use super::{extents, indirect};
 use crate::SparseWrite;
-use crate::sparse::is_zero;
 
 /// Inodes encoded at once.
 const INODES_AT_ONCE: u64 = 1024;

@@ -34,7 +34,8 @@ pub(super) fn demand(
         Size::Auto { headroom } => headroom,
         Size::Exact(_) => 0,
     };
-    Ok(Demand { lengths, root_entries: entries(nodes, 0, labelled), headroom })
+    let is_bound = nodes.iter().any(Node::is_open);
+    Ok(Demand { lengths, root_entries: entries(nodes, 0, labelled), headroom, is_bound })
 }
 
 /// The shape with clusters of `cluster_len` bytes, if the options allow it.
@@ -58,7 +59,7 @@ fn shape(fat_type: FatType, cluster_len: u64, options: &Options) -> Option<Shape
 
 /// The smallest volume that holds everything, or the one of the size asked for.
 pub(super) fn choose(demand: &Demand, options: &Options) -> Result<Geometry, PlanError> {
-    let smallest = by_content(demand.bytes())
+    let smallest = by_content(demand.bytes(), demand.is_bound)
         .filter_map(|(fat_type, cluster_len)| shape(fat_type, cluster_len, options))
         .filter(|shape| demand.root_fits(shape.fat_type))
         .find_map(|shape| shape.with_clusters(demand.clusters(&shape)));

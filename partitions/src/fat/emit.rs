@@ -47,13 +47,25 @@ impl Plan {
     /// [`EmitError`].
     pub fn emit(&self, output: &mut impl Write) -> Result<(), EmitError> {
         let mut sink = Sink::new(output);
+        self.emit_head(&mut sink)?;
+        let clusters = self.regions().pop().unwrap_or(Region { name: "", offset: 0, len: 0 });
+        sink.region(&clusters, |sink| {
+            self.emit_clusters(sink)?;
+            Ok::<_, EmitError>(sink.zeros_until(clusters.offset + clusters.len)?)
+        })
+    }
+
+    /// All that lies in front of the clusters.
+    pub(super) fn emit_head(&self, sink: &mut Sink<impl Write>) -> Result<(), EmitError> {
         for region in self.regions() {
+            if region.name == "clusters" {
+                break;
+            }
             sink.region(&region, |sink| {
                 match region.name {
                     "reserved sectors" => self.emit_reserved(sink)?,
                     "FAT" => sink.write_all(&self.encode_fat())?,
-                    "root directory" => sink.write_all(&self.encode_directory(0))?,
-                    _ => self.emit_clusters(sink)?,
+                    _ => sink.write_all(&self.encode_directory(0))?,
                 }
                 Ok::<_, EmitError>(sink.zeros_until(region.offset + region.len)?)
             })?;
@@ -137,7 +149,9 @@ impl Plan {
         let end = fat_type.end_of_chain();
         let media = end & !0xFF | u32::from(MEDIA);
         let mut entries = vec![media, end];
-        for node in &self.nodes {
+        let mut nodes: Vec<&Node> = self.nodes.iter().collect();
+        nodes.sort_by_key(|node| node.cluster);
+        for node in nodes {
             let chain = node.cluster..node.cluster + node.clusters;
             entries.extend(chain.clone().skip(1));
             entries.extend(chain.last().map(|_| end));
@@ -153,21 +167,29 @@ impl Plan {
     }
 
     fn emit_clusters(&self, sink: &mut Sink<impl Write>) -> Result<(), EmitError> {
-        for (index, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.clusters > 0) {
-            let region = Region {
-                name: "cluster chain",
-                offset: self.cluster_offset(node.cluster),
-                len: match &node.content {
-                    Content::Directory(_) => self.directory_entries(index) * ENTRY_LEN as u64,
-                    Content::File(blob) => blob.len(),
-                },
-            };
-            sink.region(&region, |sink| match &node.content {
-                Content::Directory(_) => Ok(sink.write_all(&self.encode_directory(index))?),
-                Content::File(blob) => copy(blob, &node.path, sink),
-            })?;
+        for (index, _) in self.nodes.iter().enumerate().filter(|(_, node)| node.clusters > 0) {
+            sink.region(&self.node_region(index), |sink| self.emit_node(index, sink))?;
         }
         Ok(())
+    }
+
+    /// Where the content of a node with clusters is.
+    pub(super) fn node_region(&self, index: usize) -> Region {
+        let node = &self.nodes[index];
+        let len = match &node.content {
+            Content::Directory(_) => self.directory_entries(index) * ENTRY_LEN as u64,
+            Content::File(blob) => blob.len(),
+        };
+        Region { name: "cluster chain", offset: self.cluster_offset(node.cluster), len }
+    }
+
+    /// The content of a file or the entries of a directory.
+    pub(super) fn emit_node(&self, index: usize, output: &mut impl Write) -> Result<(), EmitError> {
+        let node = &self.nodes[index];
+        match &node.content {
+            Content::Directory(_) => Ok(output.write_all(&self.encode_directory(index))?),
+            Content::File(blob) => copy(blob, &node.path, output),
+        }
     }
 
     fn encode_directory(&self, directory: usize) -> Vec<u8> {

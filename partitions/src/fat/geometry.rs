@@ -49,6 +49,16 @@ impl Geometry {
     pub(super) fn len(&self) -> u64 {
         u64::from(self.total_sectors) * self.sector_size.bytes()
     }
+
+    /// The same volume with fewer clusters, though never with fewer than its type must have. FATs
+    /// and clusters stay where they are.
+    pub(super) fn shrunk(&self, clusters: u32) -> Self {
+        let (min, _) = self.fat_type.clusters();
+        let least = u32::try_from(min + MARGIN).unwrap_or(u32::MAX);
+        let clusters = clusters.max(least).min(self.clusters);
+        let cut = (self.clusters - clusters) * u32::from(self.cluster_sectors);
+        Self { clusters, total_sectors: self.total_sectors - cut, ..*self }
+    }
 }
 
 impl Shape {
@@ -149,6 +159,8 @@ pub(super) struct Demand {
     pub(super) root_entries: u64,
     /// Bytes to leave free.
     pub(super) headroom: u64,
+    /// Whether some lengths are upper bounds.
+    pub(super) is_bound: bool,
 }
 
 impl Demand {
@@ -197,9 +209,24 @@ const BY_CONTENT: [(FatType, u64, u64); 9] = [
     (FatType::Fat32, 32768, u64::MAX),
 ];
 
-/// Types and cluster sizes in the order of preference for contents of `len` bytes.
-pub(super) fn by_content(len: u64) -> impl Iterator<Item = (FatType, u64)> {
-    BY_CONTENT.into_iter().filter(move |(_, _, max)| len <= *max).map(|(t, size, _)| (t, size))
+/// The same for volumes whose contents turn out shorter: however few clusters are needed in the
+/// end, there are at least as many as the type must have, so clusters are small.
+const BY_BOUND: [(FatType, u64, u64); 8] = [
+    (FatType::Fat12, 2048, u64::MAX),
+    (FatType::Fat16, 2048, u64::MAX),
+    (FatType::Fat16, 4096, u64::MAX),
+    (FatType::Fat16, 8192, u64::MAX),
+    (FatType::Fat32, 2048, 8 << 30),
+    (FatType::Fat32, 4096, u64::MAX),
+    (FatType::Fat32, 8192, u64::MAX),
+    (FatType::Fat32, 32768, u64::MAX),
+];
+
+/// Types and cluster sizes in the order of preference for contents of `len` bytes, which may be an
+/// upper bound.
+pub(super) fn by_content(len: u64, is_bound: bool) -> impl Iterator<Item = (FatType, u64)> {
+    let table = if is_bound { &BY_BOUND[..] } else { &BY_CONTENT[..] };
+    table.iter().filter(move |(_, _, max)| len <= *max).map(|(t, size, _)| (*t, *size))
 }
 
 /// Cluster sizes in bytes in the order of preference for a volume of `len` bytes.

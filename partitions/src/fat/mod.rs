@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The writer knows all files before it begins, so a plan fixes every cluster and the image is
-//! written front to back. Times are UTC. Names longer than 8.3, or with lower-case letters, get a
+//! written front to back; a [`Writer`] takes files whose lengths turn out on the way. Times are UTC. Names longer than 8.3, or with lower-case letters, get a
 //! long name and a short one made from it as Windows does (`CONFIG~1.YAM`).
 //!
 //! What FAT cannot hold is refused, not bent: symbolic links, devices, names with `:` and the
@@ -27,6 +27,7 @@ mod nodes;
 mod plan;
 mod read;
 mod time;
+mod writer;
 
 use bootwright_image::Timestamp;
 
@@ -38,6 +39,7 @@ pub use emit::EmitError;
 pub use format::FatType;
 pub use plan::{Plan, PlanError};
 pub use read::{Finding, FoundEntry, ReadError, Volume};
+pub use writer::{WriteError, Writer};
 
 /// How a volume is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]

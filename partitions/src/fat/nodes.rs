@@ -44,13 +44,19 @@ impl Node {
         }
     }
 
+    /// Whether its content comes while the volume is written.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(&self.content, Content::File(blob) if matches!(blob.origin(), Origin::Deferred))
+    }
+
     fn base(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// The nodes in the order of the tree's walk, without short names and places.
-pub(super) fn collect(tree: &FileTree) -> Result<Vec<Node>, PlanError> {
+/// The nodes in the order of the tree's walk, without short names and places. Contents of unknown
+/// length are refused unless they are `open`.
+pub(super) fn collect(tree: &FileTree, open: bool) -> Result<Vec<Node>, PlanError> {
     let root = Node::new(String::new(), 0, tree.inode(tree.root()), Content::Directory(vec![]));
     let mut nodes = vec![root];
     // The directories above the current path, by depth.
@@ -60,7 +66,7 @@ pub(super) fn collect(tree: &FileTree) -> Result<Vec<Node>, PlanError> {
         above.truncate(depth + 1);
         let inode = tree.inode(walked.id);
         let path = checked_path(walked.path)?;
-        let content = content(&path, inode)?;
+        let content = content(&path, inode, open)?;
         let (parent, index) = (above[depth], nodes.len());
         if let Content::Directory(children) = &mut nodes[parent].content {
             children.push(index);
@@ -84,7 +90,7 @@ fn checked_path(path: Vec<u8>) -> Result<String, PlanError> {
     }
 }
 
-fn content(path: &str, inode: &Inode) -> Result<Content, PlanError> {
+fn content(path: &str, inode: &Inode, open: bool) -> Result<Content, PlanError> {
     let kind = match inode.kind() {
         Kind::Directory(_) => return Ok(Content::Directory(Vec::new())),
         Kind::File(blob) if blob.len() > FILE_MAX => {
@@ -93,6 +99,7 @@ fn content(path: &str, inode: &Inode) -> Result<Content, PlanError> {
         Kind::File(blob) => {
             return match blob.origin() {
                 Origin::Bytes(_) | Origin::HostFile { .. } => Ok(Content::File(blob.clone())),
+                Origin::Deferred if open => Ok(Content::File(blob.clone())),
                 _ => Err(PlanError::Content { path: path.to_owned() }),
             };
         }

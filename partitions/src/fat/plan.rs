@@ -121,16 +121,27 @@ impl Plan {
     /// # Errors
     /// [`PlanError`].
     pub fn new(tree: &FileTree, options: &Options) -> Result<Self, PlanError> {
+        let mut plan = Self::unplaced(tree, options, false)?;
+        plan.place();
+        plan.volume_id = options.volume_id.unwrap_or_else(|| plan.content_id());
+        Ok(plan)
+    }
+
+    /// A volume with room for everything, in which nothing has its place yet.
+    pub(super) fn unplaced(
+        tree: &FileTree,
+        options: &Options,
+        open: bool,
+    ) -> Result<Self, PlanError> {
         check_options(options)?;
         let label = encode_label(&options.label)?;
-        let mut nodes = collect(tree)?;
+        let mut nodes = collect(tree, open)?;
         for directory in 0..nodes.len() {
             name_children(&mut nodes, directory)?;
         }
         let demand = demand(&nodes, label.is_some(), options)?;
-        let geometry = choose(&demand, options)?;
-        let mut plan = Self {
-            geometry,
+        Ok(Self {
+            geometry: choose(&demand, options)?,
             nodes,
             label,
             label_time: options.time.into(),
@@ -138,10 +149,7 @@ impl Plan {
             hidden_sectors: options.hidden_sectors,
             oem_name: options.oem_name,
             used_clusters: 0,
-        };
-        plan.place();
-        plan.volume_id = options.volume_id.unwrap_or_else(|| plan.content_id());
-        Ok(plan)
+        })
     }
 
     /// The volume's length in bytes.
@@ -221,27 +229,32 @@ impl Plan {
         entries(&self.nodes, directory, self.label.is_some())
     }
 
-    fn place(&mut self) {
-        let (fat_type, cluster_len) = (self.geometry.fat_type, self.geometry.cluster_len());
-        let mut next = FIRST_CLUSTER;
+    /// Places everything but open files.
+    pub(super) fn place(&mut self) {
         for index in 0..self.nodes.len() {
-            let len = match &self.nodes[index].content {
-                Content::File(blob) => blob.len(),
-                Content::Directory(_) if index == 0 && fat_type != FatType::Fat32 => 0,
-                Content::Directory(_) => (self.directory_entries(index) * ENTRY_LEN as u64).max(1),
-            };
-            let clusters = u32::try_from(len.div_ceil(cluster_len))
-                .expect("BUG: a geometry was chosen that holds everything");
-            let node = &mut self.nodes[index];
-            node.clusters = clusters;
-            node.cluster = if clusters == 0 { 0 } else { next };
-            next += clusters;
+            if !self.nodes[index].is_open() {
+                self.place_node(index);
+            }
         }
-        self.used_clusters = next - FIRST_CLUSTER;
+    }
+
+    /// Places a node behind all that have their places.
+    pub(super) fn place_node(&mut self, index: usize) {
+        let len = match &self.nodes[index].content {
+            Content::File(blob) => blob.len(),
+            Content::Directory(_) if index == 0 && self.fat_type() != FatType::Fat32 => 0,
+            Content::Directory(_) => (self.directory_entries(index) * ENTRY_LEN as u64).max(1),
+        };
+        let clusters = u32::try_from(len.div_ceil(self.cluster_len()))
+            .expect("BUG: a geometry was chosen that holds everything");
+        let node = &mut self.nodes[index];
+        node.clusters = clusters;
+        node.cluster = if clusters == 0 { 0 } else { FIRST_CLUSTER + self.used_clusters };
+        self.used_clusters += clusters;
     }
 
     /// A serial number that depends on what can be known without reading files.
-    fn content_id(&self) -> u32 {
+    pub(super) fn content_id(&self) -> u32 {
         let mut hasher = blake3::Hasher::new();
         let mut field = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bootwright_image::{Blob, FileTree, Kind, Metadata, StreamKey, Timestamp};
 use bootwright_partitions::fat::{
-    self, EmitError, FatType, Options, Plan, PlanError, Size, Volume,
+    self, EmitError, FatType, Options, Plan, PlanError, Size, Volume, WriteError, Writer,
 };
 use bootwright_partitions::{SectorSize, fuzzing};
 use proptest::prelude::*;
@@ -560,4 +560,70 @@ proptest! {
         }
         fuzzing::fat_read(&image);
     }
+}
+
+/// Writes every deferred file of `tree` with what `content` says.
+fn grow(tree: &FileTree, contents: &[(&str, &[u8])], options: &Options) -> (Plan, Vec<u8>) {
+    let mut output = Cursor::new(Vec::new());
+    let mut writer = Writer::new(tree, options, &mut output).unwrap();
+    for (path, content) in contents {
+        let mut window = writer.begin(path).unwrap();
+        assert!(writer.begin(path).is_err());
+        window.write_all(content).unwrap();
+        writer.end(content.len() as u64).unwrap();
+    }
+    let plan = writer.finish().unwrap();
+    assert_eq!(plan.len(), output.get_ref().len() as u64);
+    (plan, output.into_inner())
+}
+
+#[test]
+fn files_grow_in_their_places() {
+    for (len, fat_type) in [(70_000, FatType::Fat12), (9 << 20, FatType::Fat16)] {
+        let bound = Blob::deferred(len as u64 + 10_000);
+        let mut tree = tree([("loader/x.conf", "text".into()), ("EFI/b.efi", bound.clone())]);
+        let folder = tree.lookup(b"EFI").unwrap();
+        for name in [&b"a.efi"[..], b"empty.efi"] {
+            tree.add_file(folder, name, metadata(), bound.clone()).unwrap();
+        }
+        let (a, b) = (vec![0xAA; len], vec![0xBB; len / 3]);
+        let contents = [("EFI/b.efi", &b[..]), ("EFI/empty.efi", &[][..]), ("EFI/a.efi", &a[..])];
+        let (plan, image) = grow(&tree, &contents, &options());
+        assert_eq!(plan.fat_type(), fat_type, "{plan}");
+        let place = plan.file("EFI/a.efi").unwrap();
+        assert!(image[usize::try_from(place.offset).unwrap()..].starts_with(&a));
+        let found = read(&image);
+        for (path, content) in contents {
+            assert_eq!(found[path].as_deref(), Some(content), "{path}");
+        }
+        assert_eq!(found["loader/x.conf"].as_deref(), Some(&b"text"[..]));
+        assert_eq!(read_with_fatfs(&image), found);
+        fsck(&image);
+    }
+}
+
+#[test]
+fn a_volume_is_cut_down_to_what_was_written_and_keeps_its_type() {
+    let tree = tree([("image", Blob::deferred(900 << 20))]);
+    let (plan, image) = grow(&tree, &[("image", b"short")], &options());
+    assert_eq!(plan.fat_type(), FatType::Fat32);
+    assert_eq!(FatType::of(plan.clusters().into()), FatType::Fat32);
+    assert!(plan.len() < 160 << 20, "{plan}");
+    assert_eq!(read(&image)["image"].as_deref(), Some(&b"short"[..]));
+    fsck(&image);
+}
+
+#[test]
+fn what_was_not_said_cannot_be_written() {
+    let tree = tree([("open", Blob::deferred(10)), ("known", "x".into())]);
+    let mut output = Cursor::new(Vec::new());
+    let mut writer = Writer::new(&tree, &options(), &mut output).unwrap();
+    for path in ["known", "unknown"] {
+        assert!(matches!(writer.begin(path), Err(WriteError::NotOpen { .. })), "{path}");
+    }
+    assert!(matches!(writer.end(1), Err(WriteError::NotOpen { .. })));
+    drop(writer.begin("open").unwrap());
+    assert!(matches!(writer.end(11), Err(WriteError::TooLong { len: 11, max: 10, .. })));
+    let writer = Writer::new(&tree, &options(), &mut output).unwrap();
+    assert!(matches!(writer.finish(), Err(WriteError::NotOpen { path }) if path == "open"));
 }

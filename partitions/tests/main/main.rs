@@ -5,5 +5,4 @@ mod disk;
 mod ext;
 mod fat;
 mod gpt;
-mod gzip;
 mod tools;

@@ -5,11 +5,19 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+mod disk;
+pub(crate) mod project;
+#[cfg(feature = "registry")]
+mod registry;
 mod trusted;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use trusted::{GenkeyArgs, UkiArgs, UkiType};
+pub(crate) use disk::DiskArgs;
+pub(crate) use project::{ArgsArgs, TargetArgs};
+#[cfg(feature = "registry")]
+pub(crate) use registry::{FetchArgs, PlatformArgs, PushArgs, RegistryArgs};
+pub(crate) use trusted::{GenkeyArgs, SignArgs, UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 
 use super::{progress, size};
 use crate::recipe::Architecture;
@@ -36,10 +44,18 @@ pub(crate) struct Cli {
 }
 
 const ENVIRONMENT: &str = "\
+CanvOS projects:
+  bootwright +TARGET [--KEY=VALUE]...  Builds in a CanvOS checkout: reads .arg, overlay/, user-data,
+                     content-*/ and so on, and writes into build/. `bootwright +help` lists targets.
+
 Environment:
   SOURCE_DATE_EPOCH  Seconds since 1970. Lowers newer modification times to it and becomes every
                      timestamp that bootwright itself writes. Default for the latter: the base
                      image's creation time, else the newest modification time in it.
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                     Proxies for registries, and what is reached without them.
+  REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, DOCKER_CONFIG
+                     Where credentials for registries are looked for.
 
 Exit status: 0 done, 1 the work failed, 2 the command line is wrong.";
 
@@ -48,6 +64,7 @@ IMAGE is one of:
   oci:DIR[:TAG]                    an OCI layout in a folder
   oci-archive:FILE[:TAG]           an OCI layout in a tar
   docker-archive:FILE[:NAME:TAG]   what `docker save` writes
+  docker://HOST/REPO[:TAG][@DIGEST]  an image in a registry, or in the store (--store)
   dir:DIR                          a root file system in a folder
   tar:FILE                         a root file system in a tar: plain, gzip, zstd or xz";
 
@@ -63,6 +80,13 @@ pub(crate) enum Command {
     /// Build a squashfs of an image's root file system
     #[command(after_help = IMAGE)]
     Squashfs(SquashfsArgs),
+    /// Build a disk that starts the recovery system, which installs the rest at the first boot
+    ///
+    /// Partitions: efi (shim and GRUB of the image), oem (user-data, what boots next), recovery
+    /// (the root file system as a file system image) and, when there is content, COS_CONTENT. UEFI
+    /// boots it. The image brings the menu, /etc/cos/grub.cfg; there is a plain one for others.
+    #[command(after_help = IMAGE)]
+    Disk(Box<DiskArgs>),
     /// Build unified kernel images: the whole root file system in one signed file
     ///
     /// The image must hold a kernel in /boot and systemd's EFI programs (Debian: systemd-boot-efi);
@@ -70,7 +94,7 @@ pub(crate) enum Command {
     /// measured into PCR 11, and policies for what will be measured are signed with
     /// tpm2-pcr-private.pem of the keys.
     #[command(after_help = IMAGE)]
-    Uki(Box<UkiArgs>),
+    Uki(UkiArgs),
     /// Make Secure Boot keys and what goes into firmware: the secure-boot folder
     ///
     /// OUTPUT/private-keys holds PK, KEK, db and tpm2-pcr-private.pem, readable to their owner
@@ -78,7 +102,23 @@ pub(crate) enum Command {
     /// OUTPUT/public-keys holds the certificates, OUTPUT/enrollment what goes into firmware. Nothing
     /// that exists is replaced.
     Genkey(GenkeyArgs),
-    /// Show what is inside an ISO, a squashfs or a unified kernel image
+    /// Sign what a build with --sign-later asked for, or a PE image
+    ///
+    /// Needs only the folder with the requests, some kilobytes, and the keys: no image, no network.
+    Sign(SignArgs),
+    /// Bring images from registries into the store
+    ///
+    /// What is there already is not fetched again, and a fetch that was cut off goes on where it
+    /// stopped. With --offline, says what is missing.
+    #[cfg(feature = "registry")]
+    Fetch(FetchArgs),
+    /// Push an image to a registry
+    ///
+    /// The image is kept in the store on its way. What the registry has already is not sent.
+    #[cfg(feature = "registry")]
+    Push(PushArgs),
+    /// Show what is inside an ISO, a squashfs, a unified kernel image, or a file for firmware
+    /// (.esl, .auth)
     Inspect(InspectArgs),
     /// Check the structure and every content of an ISO or a squashfs
     ///
@@ -88,6 +128,15 @@ pub(crate) enum Command {
         /// The ISO or squashfs
         file: PathBuf,
     },
+    /// Show every value of a CanvOS project, and where it comes from
+    ///
+    /// Values come from `--KEY=VALUE`, from EARTHLY_BUILD_ARGS, from the project's .arg and from
+    /// defaults. Secrets are not shown.
+    #[command(override_usage = "bootwright args [--KEY=VALUE]... [OPTIONS]")]
+    Args(ArgsArgs),
+    /// Build a target of a CanvOS project
+    #[command(hide = true, override_usage = "bootwright +TARGET [--KEY=VALUE]... [OPTIONS]")]
+    Target(Box<TargetArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -117,6 +166,10 @@ pub(crate) struct SourceArgs {
     /// machine's]
     #[arg(long, value_enum, value_name = "ARCH")]
     pub(crate) arch: Option<Architecture>,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 /// How the root file system is compressed.
@@ -240,7 +293,7 @@ fn file_name(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The ISO, squashfs or EFI program
+    /// The ISO, squashfs, EFI program, signature list or signed variable
     pub(crate) file: PathBuf,
 
     /// Print JSON

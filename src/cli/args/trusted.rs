@@ -3,11 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::{SourceArgs, file_name};
+use crate::recipe::uki::Titled;
 use crate::uki::keys::MicrosoftSet;
 use crate::uki::signer::RsaBits;
+use crate::uki::unified::Profile;
 use crate::uki::unified::names::Enroll;
 
 /// What to make of unified kernel images.
@@ -17,6 +19,9 @@ pub(crate) enum UkiType {
     Uki,
     /// An ISO for disc and USB stick: OUTPUT/NAME.iso and OUTPUT/NAME.iso.sha256
     Iso,
+    /// A container image with the same files, for upgrades of installed systems: the docker archive
+    /// OUTPUT/NAME.tar and OUTPUT/NAME.tar.sha256
+    Container,
 }
 
 /// When the boot loader enrols the keys of a machine in Setup Mode.
@@ -44,8 +49,116 @@ impl From<Enrolling> for Enroll {
     }
 }
 
+/// Options that build images, or a subcommand.
+#[derive(Debug)]
+pub(crate) enum UkiArgs {
+    Build(Box<UkiBuildArgs>),
+    Command(UkiCommand),
+}
+
+// By hand, since the derived parser cannot tell that options with groups of their own are absent.
+impl FromArgMatches for UkiArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(match matches.subcommand_name() {
+            None => Self::Build(Box::new(UkiBuildArgs::from_arg_matches(matches)?)),
+            Some(_) => Self::Command(UkiCommand::from_arg_matches(matches)?),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for UkiArgs {
+    fn augment_args(command: Command) -> Command {
+        UkiCommand::augment_subcommands(UkiBuildArgs::augment_args(command))
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+            .subcommand_required(false)
+            .arg_required_else_help(false)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UkiCommand {
+    /// Put signatures that were made elsewhere into what was built with --sign-later
+    ///
+    /// The result has the bytes of a build that had the keys.
+    Attach {
+        /// Folder with requests and signatures
+        #[arg(value_name = "REQUESTS")]
+        requests: PathBuf,
+
+        /// Folder that the build wrote to, and the result goes to
+        #[arg(long, value_name = "DIR")]
+        output: PathBuf,
+    },
+    /// Tell whether a disk sealed under one image opens under another
+    ///
+    /// Disks are sealed to a policy key. Every policy of the old image for a phase must be there
+    /// again in the new one, signed by that key, for what the new image will be measured as. Exit
+    /// status 1 when it is not.
+    Compat {
+        /// Image that the disk was sealed under
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+
+        /// Image that is to open it
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+    },
+}
+
 #[derive(Debug, Args)]
-pub(crate) struct UkiArgs {
+pub(crate) struct SignArgs {
+    /// Folder that a build with --sign-later made, or a PE image
+    #[arg(value_name = "REQUESTS|FILE")]
+    pub(crate) what: PathBuf,
+
+    /// Folder with the keys, as genkey makes it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+
+    /// Where the signed PE image goes; it may be the same file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `TITLE: WORDS`.
+fn titled(text: &str) -> Result<Titled, String> {
+    match text.split_once(':') {
+        Some((title, cmdline)) if !title.trim().is_empty() && !title.contains('/') => {
+            Ok(Titled { title: title.trim().into(), cmdline: cmdline.trim().into() })
+        }
+        _ => {
+            Err("a title without slashes is needed, a colon, and words, as in `Debug: rd.debug`"
+                .into())
+        }
+    }
+}
+
+/// `ID: WORDS`, the words being the whole command line, or `ID` alone.
+fn profile(text: &str) -> Result<Profile, String> {
+    let (id, cmdline) = match text.split_once(':') {
+        Some((id, cmdline)) => (id.trim(), Some(cmdline.trim().to_owned())),
+        None => (text.trim(), None),
+    };
+    if id.is_empty() || id.contains(char::is_whitespace) {
+        return Err(
+            "an identifier of one word is needed, as in `debug` or `debug: rd.debug`".into()
+        );
+    }
+    Ok(Profile { id: id.into(), title: String::new(), cmdline })
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UkiBuildArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
@@ -64,6 +177,15 @@ pub(crate) struct UkiArgs {
     /// One more image, with these words behind the base command line. Repeatable
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) extra_cmdline: Vec<String>,
+
+    /// One more image, called TITLE, with these words behind the base command line. Repeatable
+    #[arg(long, value_name = "TITLE: WORDS", value_parser = titled)]
+    pub(crate) single_efi_cmdline: Vec<Titled>,
+
+    /// A way to boot each image, with a command line in place of the image's, or with that one.
+    /// The first is the one that boots by itself. Repeatable; systemd 257 and newer
+    #[arg(long, value_name = "ID[: CMDLINE]", value_parser = profile)]
+    pub(crate) profile: Vec<Profile>,
 
     /// What menus call the system [default: Palette eXtended Kubernetes Edge]
     #[arg(long, value_name = "TEXT")]
@@ -84,6 +206,20 @@ pub(crate) struct UkiArgs {
     /// Bitmap to show while the system starts
     #[arg(long, value_name = "FILE")]
     pub(crate) splash: Option<PathBuf>,
+
+    /// Device tree to boot with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) device_tree: Option<PathBuf>,
+
+    /// Device tree for the machine that it names; the stub chooses. Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) device_tree_auto: Vec<PathBuf>,
+
+    /// New folder for what has to be signed, when the keys are elsewhere: --keys then needs only
+    /// certificates, tpm2-pcr-public.pem and the enrollment files. `bootwright sign` signs,
+    /// `bootwright uki attach` completes the output
+    #[arg(long, value_name = "REQUESTS")]
+    pub(crate) sign_later: Option<PathBuf>,
 
     /// Keep the owners of files; by default root has them all, as Kairos expects
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `bootwright inspect`: one description of a file, shown as an outline or as JSON.
 
+mod firmware;
 mod iso;
 mod outline;
 mod pe;
@@ -17,19 +18,16 @@ use crate::identify::{Format, identify};
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let mut file =
         File::open(&args.file).with_context(|| format!("cannot open {:?}", args.file))?;
-    let description = match identify(&mut file)
-        .with_context(|| format!("cannot read {:?}", args.file))?
-    {
-        Some(Format::Iso) => iso::describe(file).map_err(anyhow::Error::from),
-        Some(Format::Pe) => pe::describe(file),
-        Some(Format::Squashfs) => squashfs::describe(&mut file, 0).map_err(anyhow::Error::from),
-        None => anyhow::bail!(
-            "{:?} is neither an ISO 9660 image nor a squashfs nor a PE image; nothing else can be \
-             inspected yet",
-            args.file
-        ),
-    }
-    .with_context(|| format!("cannot make sense of {:?}", args.file))?;
+    let description =
+        match identify(&mut file).with_context(|| format!("cannot read {:?}", args.file))? {
+            Some(Format::Iso) => iso::describe(file).map_err(anyhow::Error::from),
+            Some(Format::Pe) => pe::describe(file),
+            Some(Format::SignatureLists) => firmware::describe_lists(file),
+            Some(Format::SignedVariable) => firmware::describe_variable(file),
+            Some(Format::Squashfs) => squashfs::describe(&mut file, 0).map_err(anyhow::Error::from),
+            None => anyhow::bail!("{:?} is of no format that can be inspected", args.file),
+        }
+        .with_context(|| format!("cannot make sense of {:?}", args.file))?;
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&description)?)
     } else {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bootwright_boot::grub;
 use bootwright_boot::loaders::{
-    self, BiosFiles, CHAIN, EfiLoaders, Kernel, Machine, find_bios, find_efi, find_kernel,
+    self, BiosFiles, CHAIN, EfiLoaders, Kernel, Machine, Use, find_bios, find_efi, find_kernel,
 };
 use bootwright_image::{Blob, FileTree, InodeId, Observer};
 use bootwright_squashfs as squashfs;
@@ -112,12 +112,9 @@ impl BootFiles {
         bios_image: Option<&Path>,
     ) -> Result<Self, RecipeError> {
         let architecture = architecture(root, source)?;
-        let machine = match architecture {
-            Architecture::Amd64 => Machine::X64,
-            Architecture::Arm64 => Machine::Aa64,
-        };
+        let machine = machine(architecture);
         let kernel = find_kernel(&root.tree)?;
-        let efi = find_efi(&root.tree, machine)?;
+        let efi = find_efi(&root.tree, machine, Use::Live)?;
         let bios = match (architecture, bios_image) {
             (Architecture::Amd64, given) => {
                 Bios::find(&root.tree, given.map(read_bios_image).transpose()?)
@@ -199,22 +196,9 @@ impl BootFiles {
         observer: &dyn Observer,
     ) -> Result<(), RecipeError> {
         let places = loaders::chain_paths(&self.efi.vendors);
-        let wanted = match self.architecture {
-            Architecture::Amd64 => pe::Machine::X86_64,
-            Architecture::Arm64 => pe::Machine::Aarch64,
-        };
         for file in &self.efi.files {
             let bytes = contents.get(&file.inode).map(Vec::as_slice).unwrap_or_default();
-            let path = || file.path.clone();
-            let image = pe::Image::parse(bytes)
-                .map_err(|source| RecipeError::Pe { path: path(), source })?;
-            if image.machine != wanted {
-                return Err(RecipeError::WrongMachine {
-                    path: path(),
-                    found: image.machine.to_string(),
-                    wanted: self.architecture,
-                });
-            }
+            check_loader(&file.path, bytes, self.architecture)?;
             if let Some(prefix) = grub::embedded_prefix(bytes)
                 && !places.contains(&format!("{}/grub.cfg", prefix.trim_start_matches('/')))
             {
@@ -236,6 +220,33 @@ impl BootFiles {
         }
         Ok(())
     }
+}
+
+/// The architecture as boot loaders' names tell it.
+pub(in crate::recipe) fn machine(architecture: Architecture) -> Machine {
+    match architecture {
+        Architecture::Amd64 => Machine::X64,
+        Architecture::Arm64 => Machine::Aa64,
+    }
+}
+
+/// Checks that a boot loader is a program for the architecture.
+pub(in crate::recipe) fn check_loader(
+    path: &str,
+    bytes: &[u8],
+    architecture: Architecture,
+) -> Result<(), RecipeError> {
+    let wanted = match architecture {
+        Architecture::Amd64 => pe::Machine::X86_64,
+        Architecture::Arm64 => pe::Machine::Aarch64,
+    };
+    let image =
+        pe::Image::parse(bytes).map_err(|source| RecipeError::Pe { path: path.into(), source })?;
+    if image.machine == wanted {
+        return Ok(());
+    }
+    let (path, found) = (path.into(), image.machine.to_string());
+    Err(RecipeError::WrongMachine { path, found, wanted: architecture })
 }
 
 /// Reads a given BIOS boot image, so that a wrong path shows before any work is done.

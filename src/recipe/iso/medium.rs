@@ -14,7 +14,7 @@ use bootwright_oci::{Limits, Options, Stack};
 
 use sha2::{Digest, Sha256};
 
-use super::RecipeError;
+use super::{MenuEdits, RecipeError};
 
 /// Where the running system's GRUB looks for its menu.
 pub(super) const MENU: &[u8] = b"boot/grub2/grub.cfg";
@@ -30,13 +30,24 @@ pub(in crate::recipe) struct Medium {
     time: Timestamp,
     /// For each file the input it comes from, in words for messages.
     owners: BTreeMap<Vec<u8>, String>,
+    menu: MenuEdits,
 }
 
 impl Medium {
     /// An empty medium; everything on it belongs to root and carries `time`.
     pub(in crate::recipe) fn new(time: Timestamp) -> Self {
         let root = Metadata { mtime: time, ..Metadata::directory(0o755) };
-        Self { tree: FileTree::new(root), time, owners: BTreeMap::new() }
+        Self {
+            tree: FileTree::new(root),
+            time,
+            owners: BTreeMap::new(),
+            menu: MenuEdits::default(),
+        }
+    }
+
+    /// What becomes of menus in folders laid over the medium from now on.
+    pub(super) fn edit_menus(&mut self, edits: MenuEdits) {
+        self.menu = edits;
     }
 
     pub(in crate::recipe) fn into_tree(self) -> FileTree {
@@ -138,7 +149,7 @@ impl Medium {
                 }
                 Kind::File(blob) if item.path == MENU => {
                     let text = read(blob, &item.path)?;
-                    self.add(MENU, mode, menu(&text).into(), owner)?;
+                    self.add(MENU, mode, self.menu.apply(&text).into(), owner)?;
                 }
                 Kind::File(blob) => {
                     self.add(&item.path, mode, blob.clone(), owner)?;
@@ -181,21 +192,6 @@ impl Medium {
         let metadata = Metadata { mtime: self.time, ..Metadata::directory(0o755) };
         self.tree.add_directories(path, &metadata).map_err(|e| at(path, e))
     }
-}
-
-/// A menu as it goes onto the medium: CanvOS's overlay carries a placeholder for the entry that
-/// starts by itself.
-pub(super) fn menu(text: &[u8]) -> Vec<u8> {
-    const PLACEHOLDER: &[u8] = b"{{DEFAULT_ENTRY}}";
-    let mut menu = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.windows(PLACEHOLDER.len()).position(|window| window == PLACEHOLDER) {
-        menu.extend_from_slice(&rest[..at]);
-        menu.push(b'0');
-        rest = &rest[at + PLACEHOLDER.len()..];
-    }
-    menu.extend_from_slice(rest);
-    menu
 }
 
 fn read(blob: &Blob, path: &[u8]) -> Result<Vec<u8>, RecipeError> {
@@ -252,11 +248,5 @@ mod tests {
             let expected = Metadata { mtime: Timestamp(7), ..Metadata::file(mode) };
             assert_eq!(inode.metadata, expected);
         }
-    }
-
-    #[test]
-    fn the_default_entry_is_filled_in() {
-        let text = b"set default={{DEFAULT_ENTRY}}; # {{DEFAULT_ENTRY}";
-        assert_eq!(menu(text), b"set default=0; # {{DEFAULT_ENTRY}");
     }
 }

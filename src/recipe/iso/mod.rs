@@ -14,7 +14,9 @@
 mod assemble;
 mod boot_files;
 mod bundle;
+mod inputs;
 mod medium;
+mod menu;
 mod report;
 mod user_data;
 
@@ -30,7 +32,10 @@ use super::{RecipeError, Root, Source};
 use crate::output::{Staged, check_space};
 use boot_files::BootFiles;
 
+pub(super) use boot_files::{check_loader, machine};
+pub(super) use inputs::Inputs;
 pub(super) use medium::Medium;
+pub use menu::MenuEdits;
 pub use report::IsoReport;
 pub(super) use user_data::check as check_user_data;
 
@@ -54,6 +59,8 @@ pub struct IsoRecipe {
     pub edge_custom_config: Option<PathBuf>,
     /// The menu, in place of the built-in one.
     pub grub_cfg: Option<PathBuf>,
+    /// What becomes of the menu.
+    pub menu: MenuEdits,
     /// Words for the kernel command lines of the built-in menu.
     pub extend_cmdline: Option<String>,
     /// The volume label; the built-in menu finds the root file system by it.
@@ -77,6 +84,7 @@ impl IsoRecipe {
             cluster_config: None,
             edge_custom_config: None,
             grub_cfg: None,
+            menu: MenuEdits::default(),
             extend_cmdline: None,
             label: LABEL.into(),
             bios_image: None,
@@ -94,11 +102,15 @@ impl IsoRecipe {
         let boot = BootFiles::find(&root, &self.source, self.bios_image.as_deref())?;
         let mut medium = Medium::new(root.epoch);
         let places = boot.reserve(&root, &self.squashfs, &mut medium)?;
+        medium.edit_menus(self.menu);
         medium.add_overlays(&self.overlay_iso, self.source.jobs, observer)?;
-        self.add_inputs(&mut medium)?;
-        if let Some(path) = &self.user_data {
-            user_data::check(path, observer)?;
-        }
+        let inputs = Inputs {
+            user_data: self.user_data.as_deref(),
+            edge_custom_config: self.edge_custom_config.as_deref(),
+            cluster_config: self.cluster_config.as_deref(),
+            content: &self.content,
+        };
+        inputs.add_to(&mut medium, observer)?;
         self.add_menu(&mut medium)?;
         Ok(PreparedIso { recipe: self, root, boot, medium, places })
     }
@@ -127,43 +139,18 @@ impl IsoRecipe {
         Ok(report)
     }
 
-    fn add_inputs(&self, medium: &mut Medium) -> Result<(), RecipeError> {
-        let files = [
-            (&self.user_data, &b"config.yaml"[..], 0o600, "--user-data"),
-            (&self.edge_custom_config, b".edge_custom_config.yaml", 0o644, "--edge-custom-config"),
-            (
-                &self.cluster_config,
-                b"opt/spectrocloud/clusterconfig/spc.tgz",
-                0o644,
-                "--cluster-config",
-            ),
-        ];
-        for (input, place, mode, owner) in files {
-            if let Some(input) = input {
-                medium.add_host_file(place, mode, input, owner)?;
-            }
-        }
-        for folder in &self.content {
-            let owner = format!("--content {}", folder.display());
-            for part in bundle::parts(folder)? {
-                let place = [b"opt/spectrocloud/content/", &part.name[..]].concat();
-                medium.add(&place, 0o644, part.blob, &owner)?;
-            }
-        }
-        Ok(())
-    }
-
     fn add_menu(&self, medium: &mut Medium) -> Result<(), RecipeError> {
         if let Some(input) = &self.grub_cfg {
             let text = std::fs::read(input)
                 .map_err(|source| RecipeError::Read { path: input.clone(), source })?;
-            medium.add(medium::MENU, 0o644, medium::menu(&text).into(), "--grub-cfg")?;
+            medium.add(medium::MENU, 0o644, self.menu.apply(&text).into(), "--grub-cfg")?;
             return Ok(());
         }
         if !medium.has(medium::MENU) {
             let extend = self.extend_cmdline.as_deref().unwrap_or_default();
             let menu = bootwright_boot::loaders::menu(&self.label, extend)?;
-            medium.add(medium::MENU, 0o644, menu.as_str().into(), "the built-in menu")?;
+            let menu = self.menu.apply_to_builtin(&menu);
+            medium.add(medium::MENU, 0o644, menu.into(), "the built-in menu")?;
         } else if self.extend_cmdline.is_some() {
             return Err(RecipeError::Unused {
                 input: "--extend-cmdline",

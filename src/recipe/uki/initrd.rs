@@ -65,6 +65,26 @@ pub(super) fn prepare(
     Ok(())
 }
 
+/// More bytes than the compressed archive of a tree can have: every name with its content, and what
+/// a compressor adds to data it cannot compress.
+pub(super) fn len_max(tree: &FileTree) -> u64 {
+    /// Header, terminator and padding of an entry.
+    const ENTRY: u64 = 120;
+    let mut len: u64 = 1 << 20;
+    let mut seen = vec![false; tree.capacity()];
+    for walked in tree.walk() {
+        let inode = tree.inode(walked.id);
+        let first = !std::mem::replace(&mut seen[walked.id.index()], true);
+        let content = match inode.kind() {
+            Kind::File(blob) if first => blob.len(),
+            Kind::Symlink(target) => target.len() as u64,
+            _ => 0,
+        };
+        len = len.saturating_add(ENTRY + walked.path.len() as u64).saturating_add(content);
+    }
+    len.saturating_add(len / 128)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,26 +5,35 @@
 //!  kernel, os-release, command line, PCR policy ──┴▶ stub ──▶ signed image ──▶ ESP ──▶ folder or ISO
 //! ```
 
+mod attach;
 mod build;
+mod container;
 mod esp;
 mod find;
+mod folder;
 mod initrd;
 mod iso;
+mod keys;
+pub(crate) mod requests;
+mod span;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bootwright_image::Observer;
 use bootwright_oci::InputSummary;
-use bootwright_uki::efi::Variable;
-use bootwright_uki::keys::{KeyFolder, KeysError};
 use bootwright_uki::pcr::Prediction;
-use bootwright_uki::signer::{Identity, Signer};
 use bootwright_uki::unified::names::Enroll;
-use bootwright_uki::unified::{Contribution, names};
+use bootwright_uki::unified::{Contribution, Profile, names};
 
-use super::{RecipeError, Root, Source};
+use super::{RecipeError, Root, Source, checksum};
+use build::{Images, Places, Ready};
+use container::Label;
+use folder::{Growing, InFolder};
+use keys::Keys;
+use requests::{Note, Product};
+
+pub use attach::{Attached, attach};
 
 /// How the root file system is compressed when nothing else is asked for.
 pub const LEVEL: i32 = 12;
@@ -40,6 +49,8 @@ pub struct UkiRecipe {
     pub extend_cmdline: Option<String>,
     /// Words behind the base command line of one more image each.
     pub extra_cmdline: Vec<String>,
+    /// Images with titles of their own; see [`Titled`].
+    pub single_cmdline: Vec<Titled>,
     /// What menus call the system.
     pub branding: String,
     /// When the boot loader enrols the keys.
@@ -50,6 +61,15 @@ pub struct UkiRecipe {
     pub systemd_boot: Option<PathBuf>,
     /// A bitmap to show while it starts.
     pub splash: Option<PathBuf>,
+    /// Ways to boot each image (stub 257 and newer).
+    pub profiles: Vec<Profile>,
+    /// The device tree to use.
+    pub device_tree: Option<PathBuf>,
+    /// Device trees of which the stub uses the one that fits the machine.
+    pub device_trees: Vec<PathBuf>,
+    /// A folder for what is to be signed elsewhere. The images then have room for signatures, and
+    /// [`attach`] puts these in.
+    pub sign_later: Option<PathBuf>,
     /// Whether files in the initrd keep their owners; else root has them all.
     pub keep_owners: bool,
     /// The level of zstd, 1 to 19.
@@ -60,6 +80,21 @@ pub struct UkiRecipe {
     pub overlay_iso: Vec<PathBuf>,
     /// Cloud-config for the installer: `/config.yaml` on the ISO.
     pub user_data: Option<PathBuf>,
+    /// Edge configuration: `/.edge_custom_config.yaml` on the ISO.
+    pub edge_custom_config: Option<PathBuf>,
+    /// Cluster configuration: `/opt/spectrocloud/clusterconfig/spc.tgz` on the ISO.
+    pub cluster_config: Option<PathBuf>,
+    /// Folders with content bundles: `/opt/spectrocloud/content/NAME_partNN` on the ISO.
+    pub content: Vec<PathBuf>,
+}
+
+/// An image with a title and a command line of its own; its file is called by the title.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Titled {
+    /// What the menu calls it, behind the branding.
+    pub title: String,
+    /// Words behind the base command line.
+    pub cmdline: String,
 }
 
 /// One unified kernel image.
@@ -81,16 +116,25 @@ pub struct UkiImage {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UkiReport {
+    /// The file or folder that was written.
+    pub path: PathBuf,
     /// What went in.
     pub inputs: Vec<InputSummary>,
     /// The images, the one that starts by itself first.
     pub images: Vec<UkiImage>,
     /// The stub's version, and whether its measurements are known for sure.
     pub stub: (Option<String>, bool),
-    /// Length of the ISO in bytes; zero for a folder.
+    /// Length of the file in bytes; zero for a folder.
     pub len: u64,
-    /// SHA-256 of the ISO; zero for a folder.
+    /// SHA-256 of the file; zero for a folder.
     pub sha256: [u8; 32],
+}
+
+/// A folder's files, as far as they matter behind it.
+struct Made {
+    built: Images,
+    label: Label,
+    inputs: Vec<InputSummary>,
 }
 
 /// An image to be: its name, title and command line.
@@ -99,28 +143,6 @@ struct Entry {
     name: String,
     title: String,
     cmdline: String,
-}
-
-/// What signs, and what goes into firmware. Read before any work is done, so that missing and
-/// useless keys show at once.
-struct Keys {
-    /// Signs images and the boot loader.
-    db: Identity,
-    /// Signs PCR policies.
-    pcr: Arc<dyn Signer>,
-    /// Names and contents for `loader/keys/auto`.
-    enrollment: Vec<(String, Vec<u8>)>,
-}
-
-impl Keys {
-    fn read(folder: &Path) -> Result<Self, KeysError> {
-        let folder = KeyFolder::new(folder);
-        Ok(Self {
-            db: folder.identity(Variable::Db)?,
-            pcr: Arc::new(folder.pcr_key()?),
-            enrollment: folder.enrollment()?,
-        })
-    }
 }
 
 impl UkiRecipe {
@@ -133,15 +155,23 @@ impl UkiRecipe {
             keys,
             extend_cmdline: None,
             extra_cmdline: Vec::new(),
+            single_cmdline: Vec::new(),
             branding: "Palette eXtended Kubernetes Edge".into(),
             enroll: Enroll::default(),
             stub: None,
             systemd_boot: None,
             splash: None,
+            profiles: Vec::new(),
+            device_tree: None,
+            device_trees: Vec::new(),
+            sign_later: None,
             keep_owners: false,
             level: LEVEL,
             overlay_iso: Vec::new(),
             user_data: None,
+            edge_custom_config: None,
+            cluster_config: None,
+            content: Vec::new(),
         }
     }
 
@@ -156,16 +186,57 @@ impl UkiRecipe {
         name: &str,
         observer: &dyn Observer,
     ) -> Result<UkiReport, RecipeError> {
-        let target = folder.join(name);
-        if target.symlink_metadata().is_ok() {
-            return Err(RecipeError::Exists { path: target });
+        let output = self.output(Product::Folder, folder, name);
+        let (growing, made) = self.fill(Product::Folder, &output, name, observer)?;
+        growing.publish()?;
+        Ok(made.built.report(made.inputs, output))
+    }
+
+    /// Writes the same files as a container image, the docker archive `NAME.tar`, and
+    /// `NAME.tar.sha256` into `folder`. Both appear when they are complete.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn write_container(
+        &self,
+        folder: &Path,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> Result<UkiReport, RecipeError> {
+        let output = self.output(Product::Container, folder, name);
+        let (growing, made) = self.fill(Product::Container, &output, name, observer)?;
+        if self.sign_later.is_some() {
+            growing.publish()?;
+            return Ok(made.built.report(made.inputs, output));
         }
-        let keys = Keys::read(&self.keys)?;
+        let (len, sha256) = container::pack(growing.path(), &made.label, name, &output, observer)?;
+        Ok(UkiReport { len, sha256, ..made.built.report(made.inputs, output) })
+    }
+
+    /// A folder beside `output` with all files.
+    fn fill(
+        &self,
+        product: Product,
+        output: &Path,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> Result<(Growing, Made), RecipeError> {
+        if product == Product::Folder || self.sign_later.is_some() {
+            folder::refuse_existing(output)?;
+        }
+        let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
-        let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, keys, root.epoch)?;
-        esp::write_folder(&tree, &target)?;
-        Ok(built.report(root.inputs))
+        let ready = Ready::new(self, &root, &keys, observer)?;
+        let growing = Growing::new(output)?;
+        folder::fill(growing.path(), &esp::tree(self, &ready, &keys, root.epoch)?)?;
+        let mut places = InFolder::new(growing.path());
+        let built = ready.build(self, &root, &keys, &mut places, observer)?;
+        let label = Label::new(ready.parts.architecture, root.epoch);
+        if let Some(requests) = &keys.requests {
+            let pending = built.pending(&|_| Some(0))?;
+            Note::new(product, name, pending, label.clone()).write(requests, &keys)?;
+        }
+        Ok((growing, Made { built, label, inputs: root.inputs }))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -178,13 +249,41 @@ impl UkiRecipe {
         name: &str,
         observer: &dyn Observer,
     ) -> Result<UkiReport, RecipeError> {
-        let keys = Keys::read(&self.keys)?;
+        let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
         let medium = iso::medium(self, root.epoch, observer)?;
-        let built = build::build(self, &root, &keys, folder, observer)?;
-        let tree = esp::tree(self, &built, keys, root.epoch)?;
-        let (len, sha256) = iso::write(&tree, medium, root.epoch, (folder, name), observer)?;
-        Ok(UkiReport { len, sha256, ..built.report(root.inputs) })
+        let ready = Ready::new(self, &root, &keys, observer)?;
+        let tree = esp::tree(self, &ready, &keys, root.epoch)?;
+        let output = self.output(Product::Iso, folder, name);
+        let build = |places: &mut dyn Places| ready.build(self, &root, &keys, places, observer);
+        let (written, built) = iso::write(&tree, medium, root.epoch, &output, build, observer)?;
+        let mut sha256 = [0; 32];
+        if let Some(requests) = &keys.requests {
+            let pending = built.pending(&|path| written.offset(path))?;
+            let label = Label::new(ready.parts.architecture, root.epoch);
+            Note::new(Product::Iso, name, pending, label).write(requests, &keys)?;
+            written.file.publish()?;
+        } else {
+            sha256 = checksum::publish(written.file, written.len, observer)?;
+        }
+        Ok(UkiReport { len: written.len, sha256, ..built.report(root.inputs, output) })
+    }
+
+    /// The keys, or their public halves and an empty folder for requests.
+    fn keys(&self) -> Result<Keys, RecipeError> {
+        let keys = Keys::read(&self.keys, self.sign_later.as_deref())?;
+        self.sign_later.as_deref().map(requests::begin).transpose()?;
+        Ok(keys)
+    }
+
+    /// Where the product goes: what lacks signatures must not be taken for it.
+    fn output(&self, product: Product, folder: &Path, name: &str) -> PathBuf {
+        match (&self.sign_later, product) {
+            (Some(_), _) => requests::unsigned(folder, product, name),
+            (None, Product::Iso) => folder.join(format!("{name}.iso")),
+            (None, Product::Folder) => folder.join(name),
+            (None, Product::Container) => folder.join(format!("{name}.tar")),
+        }
     }
 
     /// The images to make, the one that starts by itself first.
@@ -198,6 +297,13 @@ impl UkiRecipe {
         let mut entries = vec![entry(main, self.branding.clone())];
         for extra in &self.extra_cmdline {
             entries.push(entry(extra, format!("{} ({extra})", self.branding)));
+        }
+        for single in &self.single_cmdline {
+            entries.push(Entry {
+                name: names::titled_name(&single.title),
+                title: format!("{} ({})", self.branding, single.title),
+                cmdline: names::cmdline(&single.cmdline),
+            });
         }
         entries
     }

@@ -14,7 +14,7 @@ use crate::signer::SignError;
 
 pub use digest::image_digest;
 pub(crate) use digest::visit_hashed;
-pub use sign::{Options, message, request, seal, sign};
+pub use sign::{Options, message, request, seal, sign, unsign};
 pub use verify::{Signature, signatures, verify};
 
 /// The longest certificate table that is read, in bytes.

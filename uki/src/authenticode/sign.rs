@@ -54,6 +54,42 @@ pub fn seal<F: Read + Write + Seek>(file: &mut F, len: u64) -> Result<u64, Authe
     write_table(file, map, &table, checksum)
 }
 
+/// Takes the last signature off the image that the first `len` bytes of `file` are. Returns the
+/// length that is left; what lies behind it is no longer part of the image. An image without
+/// signatures stays as it is.
+///
+/// # Errors
+/// [`AuthenticodeError`].
+pub fn unsign<F: Read + Write + Seek>(file: &mut F, len: u64) -> Result<u64, AuthenticodeError> {
+    let map = Map::read(file, len)?;
+    let table = read_table(file, &map)?;
+    let kept = last_entry(&table).ok_or(AuthenticodeError::Table {
+        problem: "its entries do not fit it",
+        offset: map.table.start,
+        len: table.len() as u64,
+        file_len: map.file_len,
+    })?;
+    let mut headers = map.headers;
+    let len = u32::try_from(kept).unwrap_or_default();
+    let address = if len == 0 { 0 } else { u32::try_from(map.table.start).unwrap_or_default() };
+    headers.set_directory(optional::SECURITY, address, len);
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(headers.as_bytes())?;
+    Ok(map.table.start + u64::from(len))
+}
+
+/// Where the last entry of a table begins; zero for a table without entries.
+fn last_entry(table: &[u8]) -> Option<usize> {
+    let (mut at, mut last) = (0, 0);
+    while at < table.len() {
+        last = at;
+        let len = table.get(at..)?.first_chunk().map(|len| u32::from_le_bytes(*len))?;
+        let len = usize::try_from(len).ok().filter(|len| *len >= certificate::HEADER_LEN)?;
+        at = at.checked_add(len.next_multiple_of(8))?;
+    }
+    (at == table.len()).then_some(last)
+}
+
 /// Asks `identity` to sign the image, and changes nothing: a [`Detached`](crate::signer::Detached)
 /// signer writes down what it has to sign.
 ///

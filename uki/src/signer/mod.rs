@@ -7,6 +7,7 @@ mod detached;
 mod identity;
 mod key;
 pub(crate) mod pem;
+mod placeholder;
 mod sha1;
 #[cfg(feature = "pkcs11")]
 mod token;
@@ -22,6 +23,7 @@ use crate::public_key::PublicKey;
 pub use detached::{Detached, Request, requests};
 pub use identity::{Identity, IdentityError};
 pub use key::{KeyError, PrivateKey, RsaBits};
+pub use placeholder::Placeholder;
 #[cfg(feature = "pkcs11")]
 pub use token::{TokenError, TokenKey, TokenUri};
 

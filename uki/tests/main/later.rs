@@ -5,8 +5,8 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use bootwright_uki::authenticode::{Options, request, sign, verify};
-use bootwright_uki::signer::{Detached, Identity, Request, Signer, requests};
+use bootwright_uki::authenticode::{Options, request, sign, unsign, verify};
+use bootwright_uki::signer::{Detached, Identity, Placeholder, Request, Signer, requests};
 use bootwright_uki::unified::{Build, ImageRequest, Ingredients, Profile, sign_policies};
 
 use crate::support::{KEYS, debian_stub, identity, kernel};
@@ -87,4 +87,32 @@ fn damaged_requests_are_refused() {
         let error = ImageRequest::read_all(dir.path()).unwrap_err().to_string();
         assert!(error.ends_with("is no request: a field is missing or out of range"), "{error}");
     }
+}
+
+#[test]
+fn a_placeholder_is_taken_off_and_the_real_signature_takes_its_place() {
+    let Some(stub) = debian_stub() else { return };
+    let unsigned = build(stub, Arc::clone(&KEYS[0]) as _);
+    let len = unsigned.len() as u64;
+    let certificate = identity(1).certificate().clone();
+    let public = certificate.public_key().unwrap();
+    let placeholder =
+        Identity::new(vec![certificate.clone()], Arc::new(Placeholder::new(public))).unwrap();
+    for before in 0..2 {
+        // What was signed by others stays.
+        let mut wanted = Cursor::new(unsigned.clone());
+        let mut signed_len = len;
+        for _ in 0..before {
+            signed_len = sign(&mut wanted, signed_len, &identity(0), Options::default()).unwrap();
+        }
+        let mut later = Cursor::new(wanted.get_ref().clone());
+        let held_len = sign(&mut later, signed_len, &placeholder, Options::default()).unwrap();
+        verify(&mut later, held_len, std::slice::from_ref(&certificate)).unwrap_err();
+        let bare_len = unsign(&mut later, held_len).unwrap();
+        assert_eq!(bare_len, signed_len.next_multiple_of(8));
+        sign(&mut later, bare_len, &identity(1), Options::default()).unwrap();
+        sign(&mut wanted, signed_len, &identity(1), Options::default()).unwrap();
+        assert!(later.get_ref() == wanted.get_ref(), "behind {before}");
+    }
+    assert_eq!(unsign(&mut Cursor::new(kernel()), kernel().len() as u64).unwrap() % 8, 0);
 }

@@ -1,0 +1,66 @@
+//! Arguments of disks.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{SourceArgs, file_name, size};
+use crate::partitions::SectorSize;
+
+#[derive(Debug, Args)]
+pub(crate) struct DiskArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Cloud-config: 90_custom.yaml of the OEM partition. Without it there is no user and no
+    /// password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_data: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) content: ContentArgs,
+
+    /// Length of the disk; what the partitions do not take stays free [default: what they take]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) size: Option<u64>,
+
+    /// Bytes of a sector of the disk it will be written to
+    #[arg(long, value_name = "BYTES", default_value = "512", value_parser = sector_size)]
+    pub(crate) sector_size: SectorSize,
+
+    /// Write each partition into a file of its own, NAME-PARTITION.img, and no disk
+    #[arg(long, conflicts_with = "size")]
+    pub(crate) partitions: bool,
+
+    /// Folder for the results
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// Name of the result: NAME.raw
+    #[arg(long, value_parser = file_name)]
+    pub(crate) name: String,
+}
+
+/// What goes into the content partition.
+#[derive(Debug, Args)]
+pub(crate) struct ContentArgs {
+    /// Folder with content bundles (*.zst, *.tar), for a content partition. Repeatable
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Vec<PathBuf>,
+
+    /// Cluster configuration, for the content partition
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_config: Option<PathBuf>,
+
+    /// Edge configuration, for the content partition
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_custom_config: Option<PathBuf>,
+}
+
+fn sector_size(text: &str) -> Result<SectorSize, String> {
+    match text {
+        "512" => Ok(SectorSize::B512),
+        "4096" => Ok(SectorSize::B4096),
+        _ => Err("512 or 4096 is needed".into()),
+    }
+}

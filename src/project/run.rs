@@ -1,0 +1,291 @@
+//! Carrying out a plan. Steps that nothing carries out yet are refused before the first one runs.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bootwright_image::{Observer, Timestamp};
+use bootwright_oci::ReferenceError;
+use bootwright_squashfs as squashfs;
+use bootwright_uki::keys::Validity;
+use bootwright_uki::signer::RsaBits;
+
+use super::load::Project;
+use super::manifest::{Artefact, Manifest};
+use super::plan::{Genkey, Installer, Plan, Planned, RootFs, Step, UkiInstaller};
+use crate::cache::Cache;
+use crate::output::OutputError;
+use crate::recipe::genkey::{Keys, KeysRecipe};
+use crate::recipe::iso::{IsoRecipe, IsoReport};
+use crate::recipe::uki::{UkiRecipe, UkiReport};
+use crate::recipe::{RecipeError, Source};
+
+/// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
+pub const SECURE_BOOT: [(&str, u32); 4] = [
+    ("secure-boot/enrollment", 0o755),
+    ("secure-boot/exported-keys", 0o700),
+    ("secure-boot/private-keys", 0o700),
+    ("secure-boot/public-keys", 0o755),
+];
+
+/// Where results go.
+pub const BUILD: &str = "build";
+
+/// What a build may use, and what it is told beside the project.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How root file systems are compressed.
+    pub squashfs: squashfs::Options,
+    /// Threads.
+    pub jobs: NonZeroUsize,
+    /// What remembers work between builds.
+    pub cache: Option<Arc<Cache>>,
+    /// The time for everything that a build writes itself.
+    pub epoch: Option<Timestamp>,
+    /// Now, for new keys.
+    pub now: Timestamp,
+}
+
+/// Why a plan was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Nothing carries out the step yet.
+    #[error("{step}: not yet possible: {reason}")]
+    NotYet {
+        /// The step.
+        step: String,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A value asks for programs that would have to run in the image.
+    #[error("{key} {what} in the image, and bootwright runs nothing")]
+    Programs {
+        /// The key.
+        key: &'static str,
+        /// What would run.
+        what: &'static str,
+    },
+    /// The name of an image.
+    #[error("the base image of the project cannot be used")]
+    Image(#[from] ReferenceError),
+    /// A recipe failed.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A manifest cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A folder cannot be made.
+    #[error("cannot make the folder {path:?}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// What a step made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Done {
+    /// An installer ISO.
+    Iso(PathBuf, Box<IsoReport>),
+    /// An installer ISO for trusted boot.
+    Uki(PathBuf, Box<UkiReport>),
+    /// Files or folders.
+    Files(Vec<PathBuf>),
+    /// Nothing: it was a check.
+    Checked,
+}
+
+/// Carries out all steps of a plan for a project without errors.
+///
+/// # Errors
+/// [`RunError`]; of a step that failed nothing is left behind.
+pub fn run(
+    project: &Project,
+    plan: &Plan,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Vec<Done>, RunError> {
+    for planned in &plan.steps {
+        refuse(planned)?;
+    }
+    let runner = Runner { project, plan, settings, observer };
+    plan.steps.iter().map(|planned| runner.step(planned)).collect()
+}
+
+/// What cannot be done, before any work begins.
+fn refuse(planned: &Planned) -> Result<(), RunError> {
+    if let Some((key, what)) = planned.programs.first() {
+        return Err(RunError::Programs { key, what });
+    }
+    let reason = match &planned.step {
+        Step::Iso(_) | Step::Genkey(_) | Step::SecureBootDirs | Step::ValidateUserData => {
+            return Ok(());
+        }
+        Step::UkiIso(step) if step.installer.root.local_ui.is_some() => {
+            "local-ui.tar cannot be unpacked onto trusted-boot media; move it away"
+        }
+        Step::UkiIso(_) => return Ok(()),
+        Step::ProviderImage(_) => "provider images are not assembled",
+        Step::InstallerImage(..) | Step::IsoDiskImage { .. } => {
+            "container images are not written for targets"
+        }
+        Step::RawDisk(_) | Step::Cloud(_) => "disk images are not written for targets",
+        Step::Maas(_) => "MAAS images are not written",
+        Step::StylusPack(_) | Step::TrustedBootImage(_) => "the agent is not packed",
+        Step::EfiSizeCheck { .. } => "the test program for firmware is not there",
+        Step::AwsImage => "uploads to AWS are left to its own tools",
+    };
+    Err(RunError::NotYet { step: planned.step.title(), reason })
+}
+
+struct Runner<'a> {
+    project: &'a Project,
+    plan: &'a Plan,
+    settings: &'a Settings,
+    observer: &'a dyn Observer,
+}
+
+impl Runner<'_> {
+    fn step(&self, planned: &Planned) -> Result<Done, RunError> {
+        match &planned.step {
+            Step::Iso(step) => self.iso(planned, step),
+            Step::UkiIso(step) => self.uki(planned, step),
+            Step::Genkey(step) => self.genkey(step),
+            Step::SecureBootDirs => self.secure_boot_folders(),
+            Step::ValidateUserData => Ok(Done::Checked),
+            // The others were refused.
+            _ => refuse(planned).map(|()| Done::Checked),
+        }
+    }
+
+    fn at(&self, path: &Path) -> PathBuf {
+        self.project.folder.join(path)
+    }
+
+    fn all(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        paths.iter().map(|path| self.at(path)).collect()
+    }
+
+    fn one(&self, path: Option<&PathBuf>) -> Option<PathBuf> {
+        path.map(|path| self.at(path))
+    }
+
+    fn source(&self, root: &RootFs) -> Result<Source, RunError> {
+        if root.dockerfile.is_some() {
+            let text = "Dockerfile is not applied: the base image is taken as it is";
+            self.observer.warn(format_args!("{text}; name an image made with it as BASE_IMAGE"));
+        }
+        if !root.certificates.is_empty() {
+            self.observer.warn(format_args!(
+                "certs/ is not applied: the base image's trust is taken as it is"
+            ));
+        }
+        self.observer.warn(format_args!(
+            "{} is not added: the base image has to hold the agent",
+            root.stylus
+        ));
+        Ok(Source {
+            overlays: root.overlay.iter().map(|path| self.at(path)).collect(),
+            local_ui: self.one(root.local_ui.as_ref()),
+            architecture: Some(root.architecture),
+            epoch: self.settings.epoch,
+            jobs: self.settings.jobs,
+            cache: self.settings.cache.clone(),
+            ..Source::new(root.base.reference(&self.project.folder)?)
+        })
+    }
+
+    fn iso(&self, planned: &Planned, step: &Installer) -> Result<Done, RunError> {
+        let recipe = IsoRecipe {
+            overlay_iso: step.overlay_iso.iter().map(|path| self.at(path)).collect(),
+            user_data: self.one(step.user_data.as_ref()),
+            content: self.all(&step.content),
+            cluster_config: self.one(step.cluster_config.as_ref()),
+            edge_custom_config: self.one(step.edge_config.as_ref()),
+            menu: step.menu,
+            squashfs: self.settings.squashfs.clone(),
+            ..IsoRecipe::new(self.source(&step.root)?)
+        };
+        let folder = self.at(Path::new(BUILD));
+        let report = recipe.write_file(&folder, &step.name, self.observer)?;
+        let read = (report.len, &report.sha256, &report.inputs[..]);
+        self.manifest(planned, &step.name, read)?;
+        Ok(Done::Iso(folder.join(format!("{}.iso", step.name)), Box::new(report)))
+    }
+
+    fn uki(&self, planned: &Planned, step: &UkiInstaller) -> Result<Done, RunError> {
+        let installer = &step.installer;
+        let source = self.source(&installer.root)?;
+        self.observer.warn(format_args!("{} is not added to the medium", step.stylus_package));
+        let recipe = UkiRecipe {
+            extend_cmdline: Some(step.cmdline.clone()).filter(|words| !words.is_empty()),
+            branding: step.branding.clone(),
+            enroll: step.enroll,
+            overlay_iso: installer.overlay_iso.iter().map(|path| self.at(path)).collect(),
+            user_data: self.one(installer.user_data.as_ref()),
+            content: self.all(&installer.content),
+            cluster_config: self.one(installer.cluster_config.as_ref()),
+            edge_custom_config: self.one(installer.edge_config.as_ref()),
+            ..UkiRecipe::new(source, self.at(&step.keys))
+        };
+        let folder = self.at(Path::new(BUILD));
+        let report = recipe.write_iso(&folder, &installer.name, self.observer)?;
+        let read = (report.len, &report.sha256, &report.inputs[..]);
+        self.manifest(planned, &installer.name, read)?;
+        Ok(Done::Uki(folder.join(format!("{}.iso", installer.name)), Box::new(report)))
+    }
+
+    fn manifest(
+        &self,
+        planned: &Planned,
+        name: &str,
+        (len, sha256, read): (u64, &[u8; 32], &[bootwright_oci::InputSummary]),
+    ) -> Result<(), RunError> {
+        let file = format!("{name}.iso");
+        let artefact = Artefact { name: &file, len, sha256, read };
+        let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
+        Ok(manifest.write(&self.at(Path::new(BUILD)), name)?)
+    }
+
+    fn genkey(&self, step: &Genkey) -> Result<Done, RunError> {
+        if let Some(image) = &step.extension_certificate {
+            let text = "the certificate of system extensions is not enrolled";
+            self.observer.warn(format_args!("{text} ({image})"));
+        }
+        let time = self.settings.epoch.unwrap_or(self.settings.now);
+        let keys = match step.present {
+            true => Keys::Present,
+            false => Keys::New {
+                organisation: step.organisation.clone(),
+                bits: RsaBits::Rsa2048,
+                validity: Validity::days(time, step.days),
+            },
+        };
+        let exported = self.one(step.exported.as_ref());
+        let recipe =
+            KeysRecipe { keys, microsoft: step.microsoft, exported, extra_db: Vec::new(), time };
+        let folder = self.at(&step.folder);
+        let files = recipe.write(&folder)?;
+        Ok(Done::Files(files.into_iter().map(|file| folder.join(file)).collect()))
+    }
+
+    fn secure_boot_folders(&self) -> Result<Done, RunError> {
+        let mut made = Vec::new();
+        for (name, mode) in SECURE_BOOT {
+            let path = self.at(Path::new(name));
+            let make = || -> io::Result<()> {
+                std::fs::create_dir_all(&path)?;
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+            };
+            make().map_err(|source| RunError::Folder { path: path.clone(), source })?;
+            made.push(path);
+        }
+        Ok(Done::Files(made))
+    }
+}

@@ -1,0 +1,146 @@
+//! Images from a real registry, from the store it fills, and without any network.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::fixture::BOOTWRIGHT;
+use crate::small;
+use crate::tools::{printed, require, run, sha256, text, tool};
+
+/// Debian's registry on a loopback port, without TLS; it ends with this value.
+struct Registry {
+    child: Child,
+    host: String,
+}
+
+impl Registry {
+    fn start(folder: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = format!("127.0.0.1:{port}");
+        let config = folder.join("registry.yml");
+        let data = folder.join("registry-data");
+        let yaml = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
+            data.display()
+        );
+        fs::write(&config, yaml).unwrap();
+        let mut command = tool("docker-registry");
+        command.arg("serve").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+        let registry = Self { child: command.spawn().unwrap(), host };
+        for _ in 0..1000 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return registry;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("docker-registry does not answer");
+    }
+
+    fn image(&self, name: &str) -> String {
+        format!("docker://{}/{name}", self.host)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program with a store, away from the user's own files.
+fn bootwright(folder: &Path, store: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BOOTWRIGHT);
+    command.args(arguments).arg("--store").arg(folder.join(store));
+    command.env("HOME", folder).env("XDG_RUNTIME_DIR", folder);
+    for name in ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[test]
+fn a_registry_a_store_and_a_layout_give_the_same_bytes() {
+    require!("docker-registry", "strace");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = small::base_image(folder) else { return };
+    let registry = Registry::start(folder);
+    let (layout, image) = (format!("oci:{}", base.display()), registry.image("os/base:v1"));
+    let host = registry.host.clone();
+    let insecure = ["--insecure-registry", host.as_str()];
+
+    let push = ["push", &layout, &image, insecure[0], insecure[1]];
+    let said = text(&mut bootwright(folder, "from", &push));
+    assert!(said.contains("0 mounted, 0 there already"), "{said}");
+    let said = text(&mut bootwright(folder, "from", &push));
+    assert!(said.contains("0 mounted, 2 there already"), "{said}");
+
+    let squashfs = |name: &str, base: &str, more: &[&str]| {
+        let output = folder.join(name);
+        let arguments = ["squashfs", "--base", base, "--output", output.to_str().unwrap()];
+        run(&mut bootwright(folder, "to", &[&arguments[..], more].concat()));
+        sha256(&output)
+    };
+    let expected = squashfs("layout", &layout, &[]);
+    assert_eq!(squashfs("registry", &image, &insecure), expected);
+    drop(registry);
+    assert_eq!(squashfs("offline", &image, &["--offline"]), expected);
+
+    let output = bootwright(folder, "to", &["squashfs", "--base", &image, "--output", "/dev/null"]);
+    let output = { output }.args(insecure).output().unwrap();
+    assert!(printed(&output).contains(&format!("error: {host}: cannot get os/base:v1")));
+    no_socket(folder, &image);
+    everything_missing_is_listed(folder, &host);
+}
+
+/// Without network means that the kernel is not even asked for a socket.
+fn no_socket(folder: &Path, image: &str) {
+    let trace = folder.join("trace");
+    let output = folder.join("traced");
+    let traced = bootwright(
+        folder,
+        "to",
+        &["squashfs", "--base", image, "--offline", "--output", output.to_str().unwrap()],
+    );
+    let mut command = tool("strace");
+    command.args(["-f", "-qq", "-e", "trace=network", "-o"]).arg(&trace);
+    run(command.arg(BOOTWRIGHT).args(traced.get_args()).env("HOME", folder));
+    let trace = fs::read_to_string(trace).unwrap();
+    let calls: Vec<_> = trace.lines().filter(|line| line.contains('(')).collect();
+    assert!(calls.is_empty(), "{trace}");
+}
+
+fn everything_missing_is_listed(folder: &Path, host: &str) {
+    let (one, two) = (format!("{host}/missing/one:v1"), format!("{host}/missing/two:v2"));
+    let images = [format!("docker://{one}"), format!("docker://{two}")];
+    let arguments = ["fetch", &images[0], &images[1], "--offline"];
+    let output = bootwright(folder, "to", &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "error: without network, the store lacks {one}, {two}\n  \
+         hint: fetch them where there is a network: bootwright fetch IMAGE\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}
+
+#[test]
+fn a_wrong_command_line_is_said_before_anything_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, words) in [
+        (&["fetch", "ubuntu"][..], "does not start with oci:"),
+        (&["fetch", "oci:x"], "docker://NAME is needed"),
+        (&["fetch", "docker://Ubuntu"], "a repository has lower-case letters"),
+        (&["push", "oci:x", "docker://r.io/x@sha256:ab"], "what follows @ is not sha256:"),
+        (&["fetch", "docker://r.io/x", "--registry-mirror", "r.io"], "HOST=MIRROR is needed"),
+        (&["fetch", "docker://r.io/x", "--registry-cert", "x"], "--registry-key"),
+    ] {
+        let output = bootwright(folder.path(), "store", arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(printed(&output).contains(words), "{arguments:?}: {}", printed(&output));
+        assert!(!folder.path().join("store").exists(), "{arguments:?}");
+    }
+}
