@@ -289,7 +289,9 @@ fn find<'a>(
         places = step(part, &places, origin.tree)?;
     }
     for (path, _) in places {
-        if exclude.leaves_out(&path) {
+        // Exclusions are relative to what is copied: here to the folder that the match lies in.
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if exclude.leaves_out(&path) || exclude.leaves_out(name) {
             continue;
         }
         // What matched counts as what it leads to.
