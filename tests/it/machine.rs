@@ -30,6 +30,8 @@ pub(crate) enum Firmware {
     Bios,
     /// UEFI for arm64, with Microsoft's keys.
     Arm64SecureBoot,
+    /// UEFI for arm64, without keys.
+    Arm64SetupMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,11 @@ impl Firmware {
                 "/usr/share/AAVMF/AAVMF_CODE.ms.fd",
                 "/usr/share/AAVMF/AAVMF_VARS.ms.fd",
             ],
+            Self::Arm64SetupMode => &[
+                "qemu-system-aarch64",
+                "/usr/share/AAVMF/AAVMF_CODE.ms.fd",
+                "/usr/share/AAVMF/AAVMF_VARS.fd",
+            ],
         }
     }
 
@@ -76,23 +83,29 @@ impl Firmware {
                 "driver=cfi.pflash01,property=secure,value=on",
             ],
             Self::Uefi | Self::Bios => &["-machine", "q35"],
-            Self::Arm64SecureBoot => &["-machine", "virt"],
+            Self::Arm64SecureBoot | Self::Arm64SetupMode => &["-machine", "virt"],
         }
     }
 
     /// What a TPM looks like to it.
     fn tpm(self) -> &'static str {
-        match self {
-            Self::Arm64SecureBoot => "tpm-tis-device",
-            _ => "tpm-tis",
-        }
+        if self.is_arm64() { "tpm-tis-device" } else { "tpm-tis" }
+    }
+
+    fn is_arm64(self) -> bool {
+        matches!(self, Self::Arm64SecureBoot | Self::Arm64SetupMode)
+    }
+
+    /// Whether it restarts by itself when it has taken keys.
+    fn is_setup_mode(self) -> bool {
+        matches!(self, Self::SetupMode | Self::Arm64SetupMode)
     }
 }
 
 impl Medium {
     fn devices(self, firmware: Firmware) -> &'static [&'static str] {
         match (self, firmware) {
-            (Self::Cd, Firmware::Arm64SecureBoot) => {
+            (Self::Cd, firmware) if firmware.is_arm64() => {
                 &["-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=medium"]
             }
             (Self::Cd, _) => &["-device", "ide-cd,drive=medium"],
@@ -198,8 +211,8 @@ impl Machine {
         let mut command = tool(firmware.needs()[0]);
         command.args(["-nodefaults", "-display", "none"]);
         // The root file system of a unified kernel image is unpacked into memory.
-        let memory = if firmware == Firmware::SetupMode { "4096" } else { "2048" };
-        if firmware != Firmware::SetupMode {
+        let memory = if firmware.is_setup_mode() { "4096" } else { "2048" };
+        if !firmware.is_setup_mode() {
             command.arg("-no-reboot");
         }
         command.args(["-m", memory, "-smp", "2", "-cpu", "max"]);
@@ -207,7 +220,7 @@ impl Machine {
         command.args(["-nic", "none", "-device", "virtio-rng-pci"]);
         command.arg("-serial").arg(format!("file:{}", console.display()));
         command.args(firmware.machine());
-        if firmware != Firmware::Arm64SecureBoot {
+        if !firmware.is_arm64() {
             command.args(["-device", "VGA"]);
         }
         board.flash(&mut command);

@@ -2,7 +2,8 @@
 //! open under upgrades alone, and firmware starts nothing of strangers.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -11,12 +12,14 @@ use serde_json::Value;
 
 use crate::fixture::{BOOTWRIGHT, guest_image, made_once, program_and_base};
 use crate::machine::{Board, Firmware, Medium, available};
-use crate::tools::{require, run};
+use crate::tools::{require, run, tool};
 use crate::tpm::SWTPM;
 use crate::uki::{ENROLLING, SECURE, genkey};
 
 /// The guest's last line.
 const DONE: &str = "guest: done";
+/// Firmware's last line when it starts nothing.
+const NOTHING: &str = "No bootable option or device was found.";
 const DISK_LEN: u64 = 32 << 20;
 const PHASES: usize = 4;
 const BANKS: usize = 4;
@@ -59,15 +62,8 @@ impl Made {
         fs::read_dir(images).unwrap().next().unwrap().unwrap().path()
     }
 
-    /// What the program said about PCR 11 when it built the image.
     fn predicted(&self, name: &str) -> BTreeMap<String, String> {
-        let told = fs::read(self.0.join(name).join("told.json")).unwrap();
-        let told: Value = serde_json::from_slice(&told).unwrap();
-        let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
-        let entry = |one: &Value| {
-            (format!("{} {}", text(one, "phase"), text(one, "bank")), text(one, "pcr11"))
-        };
-        told["image"]["pcr11"].as_array().unwrap().iter().map(entry).collect()
+        predicted(&self.0.join(name))
     }
 }
 
@@ -84,13 +80,22 @@ fn build(base: &Path, keys: &Path, words: &str, output: &Path) {
     }
 }
 
+/// What the program said about PCR 11 when it built the image in a folder.
+fn predicted(folder: &Path) -> BTreeMap<String, String> {
+    let told: Value = serde_json::from_slice(&fs::read(folder.join("told.json")).unwrap()).unwrap();
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    let entry =
+        |one: &Value| (format!("{} {}", text(one, "phase"), text(one, "bank")), text(one, "pcr11"));
+    told["image"]["pcr11"].as_array().unwrap().iter().map(entry).collect()
+}
+
 /// What the guest said behind `start`, line by line.
 fn said<'a>(log: &'a str, start: &str) -> Vec<&'a str> {
     let start = format!("guest: {start} ");
     log.lines().filter_map(|line| line.strip_prefix(&start)).map(str::trim_end).collect()
 }
 
-/// What the guest read from PCR 11, in the form of [`Made::predicted`].
+/// What the guest read from PCR 11, in the form of [`predicted`].
 fn measured(log: &str) -> BTreeMap<String, String> {
     let entry = |line: &&str| {
         let (what, value) = line.rsplit_once(' ').unwrap();
@@ -145,4 +150,99 @@ fn pcr_11_is_as_predicted_and_opens_a_disk_under_upgrades_alone() {
     assert_eq!(said(&log, "not opened in").len(), PHASES, "{log}");
     assert!(said(&log, "opened in").is_empty(), "{log}");
     assert!(!compat(&made.efi("first"), &made.efi("stranger")).status.success());
+}
+
+/// A copy of an ISO whose image is another's.
+fn with_image_of(iso: &Path, other: &Path, copy: &Path) {
+    fs::copy(iso, copy).unwrap();
+    let mut entry = [0; 16];
+    File::open(copy).unwrap().read_exact_at(&mut entry, 446).unwrap();
+    let sector = u32::from_le_bytes(entry[8..12].try_into().unwrap());
+    let partition = format!("{}@@{}", copy.display(), u64::from(sector) * 512);
+    let name = other.file_name().unwrap().to_string_lossy();
+    run(tool("mcopy")
+        .args(["-o", "-i", &partition])
+        .arg(other)
+        .arg(format!("::EFI/kairos/{name}")));
+}
+
+#[test]
+fn firmware_starts_neither_image_nor_loader_of_a_stranger() {
+    require!("mcopy");
+    if !available(Firmware::SetupMode) {
+        return;
+    }
+    let Some(made) = Made::get() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let swapped = temp.path().join("swapped.iso");
+    with_image_of(&made.iso("first"), &made.efi("other"), &swapped);
+    let board = Board::new("strangers", Firmware::SetupMode);
+    let refusal = "norole_install-mode_first.efi: Access Denied";
+    let log = board.boot(&swapped, Medium::Cd, &[ENROLLING, refusal, NOTHING]);
+    assert!(!log.contains("Linux version"), "{log}");
+    // Its loader, too, is signed by the other key.
+    let log = board.boot(&made.iso("other"), Medium::Cd, &["failed to load Boot0001", NOTHING]);
+    assert!(log.contains("Access Denied"), "{log}");
+    assert!(!log.contains("BdsDxe: starting Boot0001") && !log.contains("Linux version"), "{log}");
+}
+
+/// Replaces the db key and its certificate by others that an issuer under a root has issued.
+fn issue_db(keys: &Path, scratch: &Path) {
+    let openssl = |arguments: &str| {
+        run(tool("openssl").args(arguments.split(' ')).current_dir(scratch));
+    };
+    fs::write(scratch.join("issuer"), "basicConstraints=critical,CA:TRUE\n").unwrap();
+    fs::write(scratch.join("leaf"), "extendedKeyUsage=codeSigning\n").unwrap();
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -subj /CN=Root -days 9 -keyout root.key -out root.pem",
+    );
+    for (name, issuer) in [("issuer", "root"), ("leaf", "issuer")] {
+        openssl(&format!(
+            "req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+        ));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA {issuer}.pem -CAkey {issuer}.key -set_serial 7 -days 9 -extfile {name} -out {name}.pem"
+        ));
+    }
+    let certificates = ["leaf.pem", "issuer.pem"].map(|name| fs::read(scratch.join(name)).unwrap());
+    fs::write(keys.join("public-keys/db.pem"), certificates.concat()).unwrap();
+    fs::copy(scratch.join("leaf.key"), keys.join("private-keys/db.key")).unwrap();
+}
+
+#[test]
+fn keys_that_a_company_issued_are_taken_by_firmware() {
+    require!("openssl");
+    if !available(Firmware::SetupMode) {
+        return;
+    }
+    let Some(base) = guest_image("amd64") else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let keys = temp.path().join("keys");
+    genkey(&keys);
+    issue_db(&keys, temp.path());
+    fs::remove_dir_all(keys.join("enrollment")).unwrap();
+    let mut own = Command::new(BOOTWRIGHT);
+    run(own.args(["genkey", "--bring-your-own-keys", "--output"]).arg(&keys));
+    build(&base, &keys, "company", temp.path());
+    let board = Board::new("company", Firmware::SetupMode);
+    board.boot(&temp.path().join("edge.iso"), Medium::Cd, &[ENROLLING, SECURE]);
+}
+
+#[test]
+fn arm64_takes_the_keys_and_boots_securely_too() {
+    require!(SWTPM);
+    if !available(Firmware::Arm64SetupMode) {
+        return;
+    }
+    let Some(base) = guest_image("arm64") else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let keys = temp.path().join("keys");
+    genkey(&keys);
+    build(&base, &keys, "console=ttyAMA0", temp.path());
+    let board = Board::new("trusted-arm64", Firmware::Arm64SetupMode).with_tpm();
+    let lines = [ENROLLING, "UEFI Secure Boot is enabled", DONE];
+    let log = board.boot(&temp.path().join("edge.iso"), Medium::Cd, &lines);
+    assert_not_installed(&log);
+    // The guest cannot read the register, but the stub says that it measured into it.
+    assert!(said(&log, "variable").contains(&"StubPcrKernelImage 11"), "{log}");
 }

@@ -5,6 +5,8 @@ use crate::pe::Stub;
 
 /// What stands around the version in a stub's `.sdmagic` section.
 const MAGIC: [&str; 2] = ["#### LoaderInfo: systemd-stub ", " ####"];
+/// What stands in front of the version in what a stub tells the system about itself, in UTF-16.
+const INFO: &str = "systemd-stub ";
 /// Versions of which the predictions were compared with guests that booted them.
 const COMPARED: std::ops::RangeInclusive<u32> = 252..=262;
 
@@ -31,6 +33,9 @@ impl Measured {
     pub(crate) fn find(magic: &[u8], contents: &[&[u8]]) -> Self {
         let text = String::from_utf8_lossy(magic);
         let version = text.split(MAGIC[0]).nth(1).and_then(|rest| rest.split(MAGIC[1]).next());
+        // Stubs for arm64 of version 252 have no such section.
+        let told = || contents.iter().find_map(|content| told_version(content));
+        let version = version.map(str::to_owned).or_else(told);
         let knows = |name: &str| {
             let needle = [name.as_bytes(), b"\0"].concat();
             contents.iter().any(|content| {
@@ -40,7 +45,7 @@ impl Measured {
             })
         };
         let sections = SECTIONS.into_iter().filter(|name| knows(name)).collect();
-        Self { version: version.map(str::to_owned), sections }
+        Self { version, sections }
     }
 
     /// Whether predictions for this version were compared with what guests measured. For others
@@ -59,4 +64,15 @@ impl Measured {
     pub fn contains(&self, name: &str) -> bool {
         self.sections.contains(&name)
     }
+}
+
+/// The version in the text for the variable `StubInfo`.
+fn told_version(content: &[u8]) -> Option<String> {
+    let needle: Vec<u8> = INFO.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let at = content.windows(needle.len()).position(|window| window == needle)?;
+    let units = content[at + needle.len()..].chunks_exact(2).map(|unit| [unit[0], unit[1]]);
+    let version: String = units
+        .map_while(|[low, high]| (high == 0 && low.is_ascii_graphic()).then_some(char::from(low)))
+        .collect();
+    (!version.is_empty()).then_some(version)
 }

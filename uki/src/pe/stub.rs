@@ -17,8 +17,8 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Takes an image apart. A COFF symbol table is left out; whatever else lies behind the
-    /// sections is too.
+    /// Takes an image apart. What firmware does not load is left out: a COFF symbol table, and
+    /// what a linker put behind the sections of an image that lies in the file as in memory.
     ///
     /// # Errors
     /// [`WriteError::Signed`]; [`WriteError::Malformed`] and [`WriteError::Section`] for an image
@@ -36,8 +36,7 @@ impl Stub {
             }
         }
         let known = headers.sections();
-        let end = known.iter().map(SectionHeader::raw_end).max().unwrap_or(0);
-        check_tail(&headers, file, end)?;
+        check_tail(&headers, &known, file)?;
         headers.clear_symbols();
         let alignment = headers.optional(optional::FILE_ALIGNMENT) as usize;
         let sections = known.into_iter().map(|section| {
@@ -156,8 +155,17 @@ fn raw<'a>(file: &'a [u8], section: &SectionHeader) -> Result<&'a [u8], WriteErr
     file.get(section.raw_offset as usize..end).ok_or_else(|| wrong("reaches behind the file's end"))
 }
 
-/// Behind the sections only a symbol table, or zeros, can be left out without loss.
-fn check_tail(headers: &Headers, file: &[u8], end: u64) -> Result<(), WriteError> {
+/// Behind the sections only what is known not to be needed can be left out: a symbol table, zeros,
+/// and the rest of a memory image. Such are Debian 12's programs for arm64, whose `SizeOfImage`
+/// ends in front of it.
+fn check_tail(
+    headers: &Headers,
+    sections: &[SectionHeader],
+    file: &[u8],
+) -> Result<(), WriteError> {
+    let end = sections.iter().map(SectionHeader::raw_end).max().unwrap_or(0);
+    let is_memory_image = sections.iter().all(|s| s.raw_offset == s.virtual_address)
+        && u64::from(headers.optional(optional::IMAGE_LEN)) <= end;
     let (symbols, count) = headers.symbols();
     let end = usize::try_from(end).unwrap_or(usize::MAX).max(headers.len());
     let tail = file.get(end..).unwrap_or_default();
@@ -165,7 +173,7 @@ fn check_tail(headers: &Headers, file: &[u8], end: u64) -> Result<(), WriteError
     let is_symbols = symbols != 0
         && u64::from(symbols) >= end as u64
         && u64::from(symbols) + symbols_len <= file.len() as u64;
-    if is_symbols || tail.iter().all(|byte| *byte == 0) {
+    if is_symbols || is_memory_image || tail.iter().all(|byte| *byte == 0) {
         Ok(())
     } else {
         Err(WriteError::Malformed { problem: "data behind the last section" })

@@ -243,9 +243,18 @@ fn headers_len(stub: &Stub, count: usize) -> Result<u32, WriteError> {
     let alignment = headers.optional(optional::FILE_ALIGNMENT);
     let needed = needed.next_multiple_of(alignment.into());
     let taken = headers.table_end()..headers.table_end_with(count).min(headers.len());
-    let is_free = headers.as_bytes().get(taken).unwrap_or_default().iter().all(|byte| *byte == 0);
+    if !is_filler(headers.as_bytes().get(taken).unwrap_or_default()) {
+        return Err(WriteError::Malformed { problem: "data behind the section table" });
+    }
     match u32::try_from(needed) {
-        Ok(needed) if needed <= limit && is_free => Ok(needed),
+        Ok(needed) if needed <= limit => Ok(needed),
         _ => Err(WriteError::HeaderRoom { count, needed, limit: limit.into() }),
     }
+}
+
+/// Zeros, or instructions that do nothing: in Debian 12's programs for arm64 the headers come from
+/// an assembler.
+fn is_filler(bytes: &[u8]) -> bool {
+    const NOP: [u8; 4] = 0xD503_201F_u32.to_le_bytes();
+    bytes.chunks(NOP.len()).all(|chunk| chunk == NOP || chunk.iter().all(|byte| *byte == 0))
 }

@@ -131,6 +131,51 @@ fn what_cannot_boot_is_refused() {
     Build::begin(many, Cursor::new(Vec::new())).unwrap();
 }
 
+/// A stub as Debian 12 has it for arm64: it lies in the file as in memory, and what the linker put
+/// behind its only section is still there; an assembler filled the headers.
+fn memory_image() -> Vec<u8> {
+    let mut file = stub();
+    let code = file[0x400..0x600].to_vec();
+    file.truncate(0x58 + 240 + 40);
+    while file.len() < 0x1000 {
+        file.extend(0xD503_201F_u32.to_le_bytes());
+    }
+    file.extend(code);
+    for (at, value) in [(0x58 + 56, 0x1200), (0x58 + 240 + 8, 0x200), (0x58 + 240 + 20, 0x1000)] {
+        file[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
+    }
+    file[0x46] = 1;
+    let text: Vec<u8> =
+        "systemd-stub 252.39-1\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    file[0x1100..0x1100 + text.len()].copy_from_slice(&text);
+    file.extend(b"sbat,1,SBAT Version,sbat,1,x\n");
+    file
+}
+
+#[test]
+fn what_lies_behind_a_memory_image_is_left_out() {
+    let stub = memory_image();
+    let (file, built) = build(ingredients(stub.clone()));
+    check_layout(&file, 0x1000);
+    assert_eq!(built.measured.version.as_deref(), Some("252.39-1"));
+    let image = Image::parse(&file).unwrap();
+    assert_eq!(image.section(".text").unwrap().content, &stub[0x1000..0x1200]);
+    let again = inspect(Cursor::new(&file), built.len).unwrap();
+    assert_eq!(again.measured, built.measured);
+
+    // Elsewhere it could be something that is needed.
+    let mut full = stub.clone();
+    full[0x58 + 240 + 48] = 1;
+    let build = Build::begin(ingredients(full), Cursor::new(Vec::new())).unwrap_err();
+    let cause = std::error::Error::source(&build).unwrap().to_string();
+    assert_eq!(cause, "no PE image: data behind the section table");
+    let mut other = stub;
+    other[0x58 + 56..0x58 + 60].copy_from_slice(&0x1400_u32.to_le_bytes());
+    let build = Build::begin(ingredients(other), Cursor::new(Vec::new())).unwrap_err();
+    let cause = std::error::Error::source(&build).unwrap().to_string();
+    assert_eq!(cause, "no PE image: data behind the last section");
+}
+
 #[test]
 fn the_stub_of_debian_gets_room_and_keeps_its_own_sections() {
     let Some(stub) = debian_stub() else { return };
