@@ -237,8 +237,7 @@ impl Kubernetes for Packages<'_> {
             None => Repository::in_images(name, &builder.finder, &reading)?,
         };
         let request: PackageRequest = self.step.package.parse()?;
-        // What a package requires lies below it.
-        for package in repository.resolve(&request)?.into_iter().rev() {
+        for package in repository.resolve(&request)? {
             repository.lay(package, stack)?;
         }
         Ok(())
