@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::output::OutputError;
+use crate::project::images::ImagesError;
 use crate::project::run::RunError;
 use crate::recipe::RecipeError;
 
@@ -27,9 +28,22 @@ fn for_run(error: &RunError) -> Option<&'static str> {
             "do that where the base image is made, name that image with BASE_IMAGE, and leave the key out",
         ),
         RunError::NotYet { .. } => Some("--dry-run shows what the target would take in and make"),
-        RunError::Image(_) => Some("name an image that is here with --BASE_IMAGE=oci:DIR[:TAG]"),
+        RunError::Images(error) => for_images(error),
         RunError::Recipe(error) => for_recipe(error),
         RunError::Output(error) => for_output(error),
+        _ => None,
+    }
+}
+
+fn for_images(error: &ImagesError) -> Option<&'static str> {
+    match error {
+        ImagesError::Name { .. } => {
+            Some("name an image that is here, such as --BASE_IMAGE=oci:DIR[:TAG]")
+        }
+        ImagesError::Missing(_) => Some(
+            "bring them into the store where there is a network: bootwright fetch --store DIR IMAGE, \
+             or name local images with the keys",
+        ),
         _ => None,
     }
 }

@@ -7,12 +7,17 @@ use serde_json::{Map, Value, json};
 
 use super::args::{ArgsArgs, TargetArgs};
 use super::progress::Progress;
+#[cfg(feature = "registry")]
+use super::registry;
+use super::size::human;
 use super::summary::Summary;
 use super::{Usage, cache, epoch, genkey, iso, jobs, print, squashfs_options, uki};
 use crate::image::Observer;
+use crate::project::images::Images;
 use crate::project::plan::{Plan, plan};
 use crate::project::run::{Done, Settings, run};
 use crate::project::{Given, Problems, Project, Target, overview, with_heading};
+use crate::recipe::provider::ImageReport;
 
 /// Builds a target, or shows what would be done.
 pub(super) fn target(
@@ -44,6 +49,7 @@ pub(super) fn target(
         cache: cache(&args.compression)?,
         epoch: epoch::from_environment()?,
         now: genkey::now(),
+        images: images(args)?,
     };
     let done = run(&project, &plan, &settings, progress)?;
     let mut summaries: Vec<Summary> =
@@ -72,6 +78,7 @@ fn summary(done: &Done, start: Instant, progress: &Progress) -> Option<Summary> 
     match done {
         Done::Iso(path, report) => Some(iso::summary(report, path, start, progress)),
         Done::Uki(_, report) => Some(uki::summary(report, true, start)),
+        Done::Image(layout, report) => Some(image_summary(layout, report)),
         Done::Files(files) => {
             let mut summary = Summary::default();
             for file in files {
@@ -82,6 +89,28 @@ fn summary(done: &Done, start: Instant, progress: &Progress) -> Option<Summary> 
         }
         Done::Checked => None,
     }
+}
+
+fn image_summary(layout: &Path, report: &ImageReport) -> Summary {
+    let mut summary = Summary::default();
+    let name = format!("oci:{}:{}", layout.display(), report.name);
+    let value = json!({ "name": report.name, "digest": report.digest.to_string() });
+    summary.line("image", format!("{name}  {}", report.digest), value);
+    let text = format!("{}, on {} of the base image", human(report.layer_len), report.base_layers);
+    summary.line("layer", text, report.layer_len.into());
+    summary
+}
+
+/// What stands behind the names of images.
+#[cfg(feature = "registry")]
+fn images(args: &TargetArgs) -> anyhow::Result<Images> {
+    registry::images(&args.registry)
+}
+
+/// Without registries, only local names are known.
+#[cfg(not(feature = "registry"))]
+fn images(_: &TargetArgs) -> anyhow::Result<Images> {
+    Ok(Images::default())
 }
 
 /// Prints every value and where it comes from.

@@ -20,6 +20,7 @@ use crate::oci::registry::{
 };
 use crate::oci::store::StoredImage;
 use crate::oci::{ImageName, Reference, Selection, Store};
+use crate::project::images::{Fetch, Images};
 use crate::recipe::Architecture;
 
 /// Bytes of a credential helper's answer.
@@ -37,6 +38,27 @@ pub(super) fn local(
     let store = Store::open(&store_folder(args)?)?;
     let mut images = pull(&[name], &selection, &store, args, progress)?;
     Ok(images.remove(0).reference)
+}
+
+/// What stands behind the names of a project's images: the store, then registries. The store is
+/// made when something comes into it.
+pub(super) fn images(args: &RegistryArgs) -> anyhow::Result<Images> {
+    let folder = store_folder(args)?;
+    if args.offline && !folder.join("index.json").is_file() {
+        return Ok(Images::default());
+    }
+    let fetch = match args.offline {
+        true => None,
+        false => Some(fetching(settings(args)?)),
+    };
+    Ok(Images { store: Some(Store::open(&folder)?), fetch })
+}
+
+fn fetching(settings: Settings) -> Fetch {
+    Arc::new(move |names, selection, store, observer| {
+        Client::new(settings.clone()).pull(names, selection, store, observer)?;
+        Ok(())
+    })
 }
 
 /// Runs `bootwright fetch` and prints what is where.

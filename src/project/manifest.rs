@@ -7,7 +7,7 @@ use bootwright_oci::InputSummary;
 use serde_json::{Map, Value, json};
 
 use super::load::Project;
-use super::plan::{Input, Planned, Source};
+use super::plan::{Input, Planned, Source, Step};
 use super::target::Target;
 use crate::output::{OutputError, Staged};
 use crate::recipe::checksum_hex;
@@ -19,25 +19,26 @@ pub struct Manifest {
     value: Value,
 }
 
-/// The file that was made.
+/// The file or the image that was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Artefact<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its length in bytes.
+    /// Its length in bytes; an image's is that of all its blobs.
     pub len: u64,
-    /// Its SHA-256.
+    /// Its SHA-256; an image's is that of its manifest.
     pub sha256: &'a [u8; 32],
     /// The images and archives that were read, with what was found in them.
     pub read: &'a [InputSummary],
 }
 
-/// Roles of files that a plan names and that nothing applies yet.
+/// Roles of files that a plan names and that nothing applies to media yet.
 const UNUSED: [&str; 2] = ["Dockerfile", "certificate"];
 
 /// Whether the artefact was made with it. Images are among what was read, with their digests.
-fn used(input: &&Input) -> bool {
-    matches!(input.source, Source::File { .. }) && !UNUSED.contains(&input.role)
+fn used(step: &Step, input: &Input) -> bool {
+    let is_applied = matches!(step, Step::ProviderImage(_)) || !UNUSED.contains(&input.role);
+    matches!(input.source, Source::File { .. }) && is_applied
 }
 
 impl Manifest {
@@ -67,6 +68,7 @@ impl Manifest {
                 })
             })
             .collect();
+        let inputs = planned.inputs.iter().filter(|input| used(&planned.step, input));
         let value = json!({
             "manifest": 1,
             "made_by": concat!("bootwright ", env!("CARGO_PKG_VERSION")),
@@ -76,7 +78,7 @@ impl Manifest {
                 "bytes": artefact.len,
                 "sha256": checksum_hex(artefact.sha256),
             },
-            "inputs": planned.inputs.iter().filter(used).map(Input::json).collect::<Vec<_>>(),
+            "inputs": inputs.map(Input::json).collect::<Vec<_>>(),
             "read": read,
             "values": values,
         });

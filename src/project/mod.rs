@@ -12,6 +12,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod image_name;
+pub mod images;
 mod load;
 pub mod luet;
 mod manifest;
@@ -19,6 +20,7 @@ mod nearest;
 pub mod plan;
 mod problem;
 mod profile;
+mod provider;
 pub mod run;
 mod target;
 #[cfg(test)]

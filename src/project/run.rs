@@ -1,5 +1,7 @@
 //! Carrying out a plan. Steps that nothing carries out yet are refused before the first one runs.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
@@ -7,21 +9,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bootwright_image::{Observer, Timestamp};
-use bootwright_oci::ReferenceError;
+use bootwright_oci::{ContentDigest, Reference};
 use bootwright_squashfs as squashfs;
 use bootwright_uki::keys::Validity;
 use bootwright_uki::signer::RsaBits;
 
+use super::image_name::ImageName;
+use super::images::{Finder, Images, ImagesError};
 use super::load::Project;
 use super::manifest::{Artefact, Manifest};
-use super::plan::{Disk, Genkey, Installer, Plan, Planned, RootFs, Step, UkiInstaller};
+use super::plan::{
+    Disk, Genkey, Installer, Plan, Planned, ProviderImage, RootFs, Step, UkiInstaller,
+};
+use super::provider::{self, Builder};
 use crate::cache::Cache;
 use crate::output::OutputError;
 use crate::recipe::disk::DiskRecipe;
 use crate::recipe::genkey::{Keys, KeysRecipe};
 use crate::recipe::iso::{IsoRecipe, IsoReport};
+use crate::recipe::provider::{Foundation, ImageReport};
 use crate::recipe::uki::{UkiRecipe, UkiReport};
-use crate::recipe::{RecipeError, Source};
+use crate::recipe::{Architecture, RecipeError, Source};
 
 /// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
 pub const SECURE_BOOT: [(&str, u32); 4] = [
@@ -47,6 +55,8 @@ pub struct Settings {
     pub epoch: Option<Timestamp>,
     /// Now, for new keys.
     pub now: Timestamp,
+    /// Where images are that projects name.
+    pub images: Images,
 }
 
 /// Why a plan was not carried out.
@@ -69,9 +79,9 @@ pub enum RunError {
         /// What would run.
         what: &'static str,
     },
-    /// The name of an image.
-    #[error("the base image of the project cannot be used")]
-    Image(#[from] ReferenceError),
+    /// Images that the project names.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
     /// A recipe failed.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -96,6 +106,8 @@ pub enum Done {
     Iso(PathBuf, Box<IsoReport>),
     /// An installer ISO for trusted boot.
     Uki(PathBuf, Box<UkiReport>),
+    /// A container image, in this layout.
+    Image(PathBuf, Box<ImageReport>),
     /// Files or folders.
     Files(Vec<PathBuf>),
     /// Nothing: it was a check.
@@ -115,8 +127,46 @@ pub fn run(
     for planned in &plan.steps {
         refuse(planned)?;
     }
-    let runner = Runner { project, plan, settings, observer };
+    let found = find_images(project, plan, settings, observer)?;
+    let runner =
+        Runner { project, plan, settings, observer, found, foundation: RefCell::new(None) };
     plan.steps.iter().map(|planned| runner.step(planned)).collect()
+}
+
+/// Where the images of all steps are; whatever is missing is missed before any work begins.
+fn find_images(
+    project: &Project,
+    plan: &Plan,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<BTreeMap<ImageName, Reference>, RunError> {
+    let mut found = BTreeMap::new();
+    let mut by_architecture = BTreeMap::<Architecture, Vec<ImageName>>::new();
+    for planned in &plan.steps {
+        let (root, names) = match &planned.step {
+            Step::Iso(step) => (&step.root, vec![step.root.base.clone()]),
+            Step::UkiIso(step) => (&step.installer.root, vec![step.installer.root.base.clone()]),
+            Step::RawDisk(step) => (&step.root, vec![step.root.base.clone()]),
+            Step::ProviderImage(step) => (&step.root, provider::images(step)),
+            _ => continue,
+        };
+        by_architecture.entry(root.architecture).or_default().extend(names);
+    }
+    for (architecture, names) in by_architecture {
+        let finder = finder(project, settings, architecture, observer);
+        found.extend(finder.all(&names)?);
+    }
+    Ok(found)
+}
+
+fn finder<'a>(
+    project: &'a Project,
+    settings: &'a Settings,
+    architecture: Architecture,
+    observer: &'a dyn Observer,
+) -> Finder<'a> {
+    let architecture = architecture.oci_name().to_owned();
+    Finder { images: &settings.images, folder: &project.folder, architecture, observer }
 }
 
 /// What cannot be done, before any work begins.
@@ -136,7 +186,10 @@ fn refuse(planned: &Planned) -> Result<(), RunError> {
             "local-ui.tar cannot be unpacked onto trusted-boot media; move it away"
         }
         Step::UkiIso(_) => return Ok(()),
-        Step::ProviderImage(_) => "provider images are not assembled",
+        Step::ProviderImage(step) if step.trusted.is_some() => {
+            "provider images for trusted boot are not assembled"
+        }
+        Step::ProviderImage(_) => return Ok(()),
         Step::InstallerImage(..) | Step::IsoDiskImage { .. } => {
             "container images are not written for targets"
         }
@@ -154,6 +207,10 @@ struct Runner<'a> {
     plan: &'a Plan,
     settings: &'a Settings,
     observer: &'a dyn Observer,
+    /// Where images are.
+    found: BTreeMap<ImageName, Reference>,
+    /// What the provider images share, once one of them was made.
+    foundation: RefCell<Option<Foundation>>,
 }
 
 impl Runner<'_> {
@@ -162,6 +219,7 @@ impl Runner<'_> {
             Step::Iso(step) => self.iso(planned, step),
             Step::UkiIso(step) => self.uki(planned, step),
             Step::RawDisk(step) => self.raw_disk(step),
+            Step::ProviderImage(step) => self.provider_image(planned, step),
             Step::Genkey(step) => self.genkey(step),
             Step::SecureBootDirs => self.secure_boot_folders(),
             Step::ValidateUserData => Ok(Done::Checked),
@@ -203,7 +261,7 @@ impl Runner<'_> {
             epoch: self.settings.epoch,
             jobs: self.settings.jobs,
             cache: self.settings.cache.clone(),
-            ..Source::new(root.base.reference(&self.project.folder)?)
+            ..Source::new(self.found[&root.base].clone())
         })
     }
 
@@ -255,6 +313,26 @@ impl Runner<'_> {
         let folder = self.at(Path::new(BUILD));
         recipe.write_file(&folder, &step.name, self.observer)?;
         Ok(Done::Files(vec![folder.join(format!("{}.raw", step.name))]))
+    }
+
+    fn provider_image(&self, planned: &Planned, step: &ProviderImage) -> Result<Done, RunError> {
+        let Self { project, settings, observer, found, .. } = self;
+        let finder = finder(project, settings, step.root.architecture, *observer);
+        let builder = Builder { project, settings, finder, found, observer: *observer };
+        let mut foundation = self.foundation.borrow_mut();
+        let foundation = match &mut *foundation {
+            Some(foundation) => foundation,
+            none => none.insert(builder.foundation(&step.root)?),
+        };
+        let report = builder.write(step, foundation)?;
+        let tag = step.name.rsplit([':', '/']).next().unwrap_or_default();
+        let ContentDigest::Sha256(sha256) = &report.digest else {
+            unreachable!("BUG: images are written with SHA-256")
+        };
+        let artefact = Artefact { name: &step.name, len: report.len, sha256, read: &report.inputs };
+        let manifest = Manifest::new(project, self.plan.target, planned, &artefact);
+        manifest.write(&self.at(Path::new(BUILD)), tag)?;
+        Ok(Done::Image(self.at(Path::new(provider::LAYOUT)), Box::new(report)))
     }
 
     fn manifest(

@@ -7,7 +7,7 @@ use bootwright_boot::cpio::WriteError as CpioError;
 use bootwright_boot::grub::GrubError;
 use bootwright_boot::iso9660;
 use bootwright_boot::loaders::{FindError, MenuError};
-use bootwright_image::{ContentError, TreeError};
+use bootwright_image::{BoxError, ContentError, TreeError};
 use bootwright_oci::Error as ReadError;
 use bootwright_oci::write::WriteError as OciWriteError;
 use bootwright_partitions::{disk, ext, fat};
@@ -19,6 +19,8 @@ use bootwright_uki::signer::SignError;
 use bootwright_uki::unified::{BuildError, LaterError};
 
 use super::Architecture;
+use super::steps::StepError;
+use crate::dockerfile::DockerfileError;
 use crate::output::OutputError;
 
 /// Why a recipe failed. Nothing is left behind when one does.
@@ -255,6 +257,15 @@ pub enum RecipeError {
     /// A container image.
     #[error("cannot write the container image")]
     Container(#[from] OciWriteError),
+    /// A Dockerfile.
+    #[error("cannot apply the Dockerfile")]
+    Dockerfile(#[from] Box<DockerfileError>),
+    /// A step of a target.
+    #[error("the root file system cannot be changed")]
+    Step(#[from] StepError),
+    /// Kubernetes.
+    #[error("cannot get Kubernetes")]
+    Kubernetes(#[source] BoxError),
     /// Secure Boot keys.
     #[error("cannot make or use Secure Boot keys")]
     Keys(#[from] KeysError),

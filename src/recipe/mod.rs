@@ -9,6 +9,7 @@ mod error;
 pub mod genkey;
 pub mod iso;
 mod pack;
+pub mod provider;
 mod root;
 pub mod sign;
 pub mod squashfs;

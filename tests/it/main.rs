@@ -15,6 +15,8 @@ mod fixture;
 mod library;
 mod machine;
 mod project;
+#[cfg(feature = "registry")]
+mod provider;
 mod readers;
 #[cfg(feature = "registry")]
 mod registry;

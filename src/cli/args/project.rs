@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CompressionArgs;
+#[cfg(feature = "registry")]
+use super::RegistryArgs;
 
 /// The name of the subcommand behind `+TARGET`.
 const COMMAND: &str = "target";
@@ -41,6 +43,10 @@ pub(crate) struct TargetArgs {
 
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 /// Takes the `--KEY=VALUE` words out of a command line for a project, and makes the subcommand of

@@ -1,0 +1,160 @@
+//! Container images of projects: provider images, one for each version of Kubernetes.
+//!
+//! ```text
+//!   base image ──▶ Dockerfile ──▶ base-image's steps ──▶ Foundation, once for all versions
+//!                                                            │
+//!   overlay/files/etc, Kairos provider, agent, Kubernetes ───┤ for each version
+//!                                                            ▼
+//!                      the difference to the base image, one layer ──▶ ImageStore
+//! ```
+//!
+//! The layers of the base image are kept byte for byte, so that images for several versions share
+//! them in one store.
+//!
+//! # Determinism
+//! The bytes depend on the inputs and the epoch alone.
+
+mod config;
+mod foundation;
+mod inputs;
+
+use std::path::PathBuf;
+
+use bootwright_image::{Blob, BoxError, FileTree, Observer};
+use bootwright_oci::write::ImageStore;
+use bootwright_oci::{ContentDigest, InputSummary, Reference, Stack};
+
+use super::RecipeError;
+use super::steps::provider_image::{AgentConfig, add_provider, configure_agent};
+use super::steps::{installer_image, layers};
+use crate::editor::Editor;
+
+pub use foundation::{BaseRecipe, BaseSteps, DockerfileInput, Foundation};
+
+/// Where Kubernetes comes from.
+pub trait Kubernetes {
+    /// Adds it to a stack that becomes a tree, which is laid over the root file system.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn lay(&self, stack: &mut Stack<'_>) -> Result<(), BoxError>;
+}
+
+/// A provider image, on top of a [`Foundation`].
+pub struct ProviderRecipe<'a> {
+    /// Its name: `REGISTRY/REPOSITORY:TAG`.
+    pub name: String,
+    /// A folder laid over `/etc`.
+    pub etc: Option<PathBuf>,
+    /// The image of the agent (the stylus framework), of which the configuration is taken.
+    pub agent: Option<Reference>,
+    /// Kubernetes and the image of the Kairos provider, unless they come as extensions of the
+    /// system.
+    pub bundle: Option<(Reference, &'a dyn Kubernetes)>,
+    /// The content of `/oem/.edge_custom_config.yaml`.
+    pub edge_config: Option<Blob>,
+}
+
+impl std::fmt::Debug for ProviderRecipe<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderRecipe").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImageReport {
+    /// Its name.
+    pub name: String,
+    /// The digest of its manifest.
+    pub digest: ContentDigest,
+    /// Bytes of manifest, config and all layers as they are stored.
+    pub len: u64,
+    /// Bytes of the layer that was made, as it is stored.
+    pub layer_len: u64,
+    /// Layers of the base image.
+    pub base_layers: usize,
+    /// What was read, the base image first.
+    pub inputs: Vec<InputSummary>,
+}
+
+impl ProviderRecipe<'_> {
+    /// Writes the image into `store` and gives it its name there.
+    ///
+    /// # Errors
+    /// [`RecipeError`]; an image that failed has no name.
+    pub fn write(
+        &self,
+        foundation: &mut Foundation,
+        store: &mut dyn ImageStore,
+        observer: &dyn Observer,
+    ) -> Result<ImageReport, RecipeError> {
+        let trees = self.load(foundation, observer)?;
+        let mut tree = foundation.tree().clone();
+        self.edit(&mut foundation.editor(&mut tree, observer), &trees)?;
+        let mut report = foundation.write(&tree, &self.name, "provider-image", store, observer)?;
+        report.inputs.extend(trees.read);
+        Ok(report)
+    }
+
+    fn load(
+        &self,
+        foundation: &mut Foundation,
+        observer: &dyn Observer,
+    ) -> Result<Trees, RecipeError> {
+        let mut trees = Trees::default();
+        if let Some(folder) = &self.etc {
+            let (tree, read) =
+                foundation.load(observer, &mut |stack| Ok(stack.add_overlay(folder)?))?;
+            trees.take(read);
+            trees.etc = Some(tree);
+        }
+        if let Some((provider, kubernetes)) = self.bundle.as_ref() {
+            let (tree, read) = foundation.image(provider, observer)?;
+            trees.take(read);
+            let lay =
+                &mut |stack: &mut Stack<'_>| kubernetes.lay(stack).map_err(RecipeError::Kubernetes);
+            let (packages, read) = foundation.load(observer, lay)?;
+            trees.take(read);
+            trees.bundle = Some((tree, packages));
+        }
+        if let Some(agent) = &self.agent {
+            let (tree, read) = foundation.image(agent, observer)?;
+            trees.take(read);
+            trees.agent = Some(tree);
+        }
+        Ok(trees)
+    }
+
+    /// The steps of CanvOS's target `provider-image`, in its order.
+    fn edit(&self, editor: &mut Editor<'_>, trees: &Trees) -> Result<(), RecipeError> {
+        if let Some(etc) = &trees.etc {
+            layers::overlay(editor, etc, "/etc")?;
+        }
+        layers::fix_logrotate(editor);
+        if let Some((provider, kubernetes)) = &trees.bundle {
+            add_provider(editor, provider)?;
+            layers::lay_over(editor, kubernetes, "Kubernetes")?;
+        }
+        let (agent, edge_config) = (trees.agent.as_ref(), self.edge_config.clone());
+        configure_agent(editor, &AgentConfig { agent, edge_config })?;
+        Ok(installer_image::forget_host(editor)?)
+    }
+}
+
+/// What is laid over the foundation.
+#[derive(Default)]
+struct Trees {
+    etc: Option<FileTree>,
+    agent: Option<FileTree>,
+    /// The Kairos provider and Kubernetes.
+    bundle: Option<(FileTree, FileTree)>,
+    read: Vec<InputSummary>,
+}
+
+impl Trees {
+    fn take(&mut self, read: Vec<InputSummary>) {
+        self.read.extend(read);
+    }
+}
