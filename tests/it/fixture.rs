@@ -39,6 +39,8 @@ pub(crate) fn guest_image(architecture: &str) -> Option<PathBuf> {
         skip("mmdebstrap not found");
         return None;
     }
+    let lock = File::create(kept("guest").join(architecture)).unwrap();
+    lock.lock().unwrap();
     let layout = project().join(format!("build/guest-{architecture}"));
     run(Command::new(project().join("tests/base-image/make-guest")).arg(&layout).arg(architecture));
     Some(layout)
