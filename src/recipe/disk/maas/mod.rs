@@ -9,6 +9,8 @@
 //!  content        ext4   COS_CONTENT     when there is content
 //! ```
 
+mod findings;
+
 use std::path::{Path, PathBuf};
 
 use bootwright_gzip::{Gzip, Options as GzipOptions};
@@ -24,6 +26,8 @@ use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use crate::recipe::iso::check_user_data;
 use crate::recipe::{RecipeError, Root, Source, architecture, checksum};
+
+pub(crate) use findings::Findings;
 
 /// What boots first.
 const FIRST_ENTRY: &str = "ubuntu-firstboot";
@@ -67,6 +71,16 @@ pub struct MaasReport {
     pub len: u64,
     /// SHA-256 of the compressed file.
     pub sha256: [u8; 32],
+}
+
+/// The command line that brings the compressed disk at `path` into MAAS; `architecture` is one of
+/// MAAS's names.
+#[must_use]
+pub fn upload_command(name: &str, architecture: &str, path: &str) -> String {
+    format!(
+        "maas $PROFILE boot-resources create name=custom/{name} title={name} \
+         architecture={architecture}/generic filetype=ddgz content@={path}"
+    )
 }
 
 impl MaasRecipe {
