@@ -9,6 +9,7 @@ mod arm64;
 mod boot;
 mod cache;
 mod determinism;
+mod disk;
 mod dockerfile;
 mod fixture;
 mod library;
