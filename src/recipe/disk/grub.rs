@@ -19,6 +19,10 @@ configfile ($root)/etc/cos/grub.cfg
 pub(super) const MENU: &str = "\
 set timeout=5
 set default=recovery
+if [ \"${grub_platform}\" = efi ]; then
+    # It would hold the whole image in memory to measure it.
+    rmmod tpm
+fi
 search --no-floppy --label --set=oem COS_OEM
 if [ -f ($oem)/grubenv ]; then
     load_env --file ($oem)/grubenv
