@@ -8,6 +8,10 @@ use bootwright_uki::efi::{SIGNATURE_SHA256, SIGNATURE_X509};
 /// A format that we read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
+    /// A disk with a GUID partition table.
+    Disk,
+    /// Something in gzip; of what we make, only disks are.
+    Gzip,
     Iso,
     Pe,
     /// Lists of certificates and digests for firmware.
@@ -47,6 +51,13 @@ pub(crate) fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
     if at(20, &AUTHENTICATED)? {
         return Ok(Some(Format::SignedVariable));
     }
-    // The identifier of the first volume descriptor, in block 16.
-    Ok(at(16 * 2048 + 1, b"CD001")?.then_some(Format::Iso))
+    if at(0, &[0x1F, 0x8B, 8])? {
+        return Ok(Some(Format::Gzip));
+    }
+    // The identifier of the first volume descriptor, in block 16. ISOs have partition tables too.
+    if at(16 * 2048 + 1, b"CD001")? {
+        return Ok(Some(Format::Iso));
+    }
+    let table = at(512, b"EFI PART")? || at(4096, b"EFI PART")?;
+    Ok(table.then_some(Format::Disk))
 }

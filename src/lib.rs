@@ -48,6 +48,7 @@ pub mod editor;
 mod identify;
 pub mod output;
 pub mod project;
+mod raw;
 pub mod recipe;
 pub mod sbom;
 pub mod verify;

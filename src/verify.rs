@@ -1,5 +1,6 @@
 //! Checks of finished images, with readers that share no code with the writers.
 
+mod disk;
 mod firmware;
 
 use std::fs::File;
@@ -8,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use bootwright_boot::iso9660::read::{self as iso, Image as Iso};
 use bootwright_image::Observer;
-use bootwright_partitions::fat;
+use bootwright_partitions::{fat, gpt};
 use bootwright_squashfs::read::{Image as Squashfs, ReadError};
 use bootwright_uki::authenticode::{self, AuthenticodeError};
 use bootwright_uki::efi::{AuthError, EslError};
 
 use crate::identify::{Format, identify};
+use crate::raw;
 use crate::recipe::{RecipeError, checksum};
 
 /// Bytes of a block of an ISO.
@@ -73,13 +75,35 @@ pub enum VerifyError {
     /// A signed change of a firmware variable.
     #[error("the signed variable is not sound")]
     Variable(#[source] AuthError),
+    /// There is no partition table.
+    #[error("the disk has no partition table that can be read")]
+    Table(#[source] gpt::ReadError),
+    /// A partition of a disk.
+    #[error("partition {number} ({name}): {problem}")]
+    Partition {
+        /// The partition, counted from 1.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What MAAS, or curtin on its behalf, would not take.
+    #[error("MAAS cannot install this disk: {problem}")]
+    Maas {
+        /// Why.
+        problem: String,
+    },
     /// The checksum could not be computed.
     #[error("cannot compute the checksum")]
     Sum(#[source] RecipeError),
 }
 
-/// Checks an ISO, a squashfs, a PE image or a file for firmware and what is in it; returns what was
-/// checked, in words.
+/// Checks an ISO, a squashfs, a disk (also in gzip), a PE image or a file for firmware and what is
+/// in it; returns what was checked, in words.
+///
+/// A disk for MAAS is checked for what MAAS and curtin ask of it too, and the command that uploads
+/// it is among the words. One in gzip is unpacked into a nameless file in its folder.
 ///
 /// # Errors
 /// [`VerifyError`]: the first thing found wrong.
@@ -88,6 +112,11 @@ pub fn file(path: &Path, observer: &dyn Observer) -> Result<Vec<String>, VerifyE
     let mut file = File::open(path).map_err(read)?;
     let mut checks = Vec::new();
     match identify(&mut file).map_err(read)? {
+        Some(Format::Disk) => disk::check(&file, path, false, &read, &mut checks)?,
+        Some(Format::Gzip) => {
+            let unpacked = raw::unpack(path).map_err(read)?;
+            disk::check(&unpacked, path, true, &read, &mut checks)?;
+        }
         Some(Format::Iso) => check_iso(&file, &read, observer, &mut checks)?,
         Some(Format::Squashfs) => check_squashfs(&file, 0, observer, &mut checks)?,
         Some(Format::Pe) => check_pe(&file, &read, &mut checks)?,

@@ -11,7 +11,7 @@ use super::summary::{Summary, inputs};
 use super::{epoch, machine, print, reference, source_with};
 use crate::recipe::Source;
 use crate::recipe::checksum_hex;
-use crate::recipe::disk::maas::MaasRecipe;
+use crate::recipe::disk::maas::{MaasRecipe, upload_command};
 use crate::recipe::disk::{DiskRecipe, PartitionReport};
 
 /// Runs the command and prints its summary.
@@ -84,14 +84,6 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     let upload = upload_command(&args.name, report.architecture, &path);
     summary.line("upload", upload.clone(), upload.into());
     print(summary.render(as_json).as_bytes())
-}
-
-/// How the file gets into MAAS.
-fn upload_command(name: &str, architecture: &str, path: &str) -> String {
-    format!(
-        "maas $PROFILE boot-resources create name=custom/{name} title={name} \
-         architecture={architecture}/generic filetype=ddgz content@={path}"
-    )
 }
 
 /// What the disk is divided into.

@@ -94,6 +94,9 @@ pub enum RecipeError {
     /// Kernel, initrd or boot loader.
     #[error("the base image cannot boot")]
     Find(#[from] FindError),
+    /// Kernel or initrd of the system that boots first on a machine of MAAS.
+    #[error("the cloud root file system cannot boot")]
+    Cloud(#[source] FindError),
     /// No architecture was given and the image names none that is known.
     #[error("the base image does not say which architecture it is for ({found:?})")]
     UnknownArchitecture {

@@ -1,209 +1,275 @@
-//! Disks: read by other tools, the same every time, and booted through the whole chain.
+//! Raw disks and disks for MAAS: other people's tools agree on them, the bytes depend on the inputs
+//! alone, what cannot be is refused, and firmware boots them.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::fixture::BOOTWRIGHT;
+use crate::fixture::{BOOTWRIGHT, base_image, made_once, program_and_base};
+use crate::machine::{Board, Firmware, Medium, available, boot};
 use crate::small;
-use crate::tools::{names, require, run, sha256, text, tool};
+use crate::tools::{names, printed, require, run, sha256, skip, text, tool};
 
-fn disk(base: &Path, output: &Path) -> Command {
-    let mut command = Command::new(BOOTWRIGHT);
-    command.args(["disk", "--name", "edge", "--output"]).arg(output);
-    command.arg("--base").arg(format!("oci:{}", base.display()));
-    command
-}
+const GRUB: &str = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
+const USER_DATA: &str = "#cloud-config\nhostname: edge\n";
+const LOGIN: &str = "palette-edge login:";
+const RECOVERY: &str = "root=live:LABEL=COS_RECOVERY";
+const FIRST: &str = "root=LABEL=UBUNTU_ROOTFS";
 
-fn refusal(command: &mut Command) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    assert_eq!(status.code(), Some(1), "{}", String::from_utf8_lossy(&stderr));
-    String::from_utf8(stderr).unwrap()
-}
-
-/// The partitions of a disk in files of their own, by their names.
-fn split(disk: &Path, folder: &Path) -> BTreeMap<String, PathBuf> {
-    let told = text(tool("sfdisk").arg("--json").arg(disk));
-    let told: Value = serde_json::from_str(&told).unwrap();
-    let table = &told["partitiontable"];
-    let sector = table["sectorsize"].as_u64().unwrap_or(512);
-    let partitions = table["partitions"].as_array().unwrap();
-    let cut = |partition: &Value| {
-        let name = partition["name"].as_str().unwrap().to_owned();
-        let part = folder.join(format!("{name}.part"));
-        let bytes = |key: &str| partition[key].as_u64().unwrap() * sector;
-        run(tool("dd")
-            .args(["bs=1M", "conv=sparse", "status=none", "iflag=skip_bytes,count_bytes"])
-            .arg(format!("skip={}", bytes("start")))
-            .arg(format!("count={}", bytes("size")))
-            .arg(format!("if={}", disk.display()))
-            .arg(format!("of={}", part.display())));
-        (name, part)
-    };
-    partitions.iter().map(cut).collect()
-}
-
-fn debugfs(image: &Path, request: &str) -> String {
-    text(tool("debugfs").arg("-R").arg(request).arg(image))
-}
-
-fn label(image: &Path) -> String {
-    let told =
-        text(tool("blkid").args(["-p", "-s", "LABEL", "-s", "TYPE", "-o", "export"]).arg(image));
-    let lines = told.lines().filter(|line| line.starts_with("LABEL=") || line.starts_with("TYPE="));
-    lines.collect::<Vec<_>>().join(" ")
-}
-
-#[test]
-fn others_find_every_partition_sound_and_what_was_put_there() {
-    require!("sfdisk", "sgdisk", "dd", "e2fsck", "debugfs", "fsck.fat", "mdir", "blkid");
-    let temp = tempfile::tempdir().unwrap();
-    let Some(base) = small::base_image(temp.path()) else { return };
-    let user_data = temp.path().join("user-data");
-    fs::write(&user_data, "#cloud-config\nhostname: edge\n").unwrap();
-    let content = temp.path().join("content");
-    fs::create_dir(&content).unwrap();
-    fs::write(content.join("bundle.zst"), vec![7; 3 << 20]).unwrap();
-    let mut command = disk(&base, temp.path());
-    command.arg("--user-data").arg(&user_data).arg("--content").arg(&content);
-    run(&mut command);
-    let image = temp.path().join("edge.raw");
-    let checked = text(tool("sgdisk").arg("--verify").arg(&image));
-    assert!(checked.contains("No problems found"), "{checked}");
-
-    let parts = split(&image, temp.path());
-    assert_eq!(parts.keys().collect::<Vec<_>>(), ["COS_CONTENT", "efi", "oem", "recovery"]);
-    for (name, wanted) in [
-        ("efi", "LABEL=COS_GRUB TYPE=vfat"),
-        ("oem", "LABEL=COS_OEM TYPE=ext2"),
-        ("recovery", "LABEL=COS_RECOVERY TYPE=ext2"),
-        ("COS_CONTENT", "LABEL=COS_CONTENT TYPE=ext4"),
-    ] {
-        assert_eq!(label(&parts[name]), wanted);
-        if name == "efi" {
-            run(tool("fsck.fat").arg("-n").arg(&parts[name]));
-        } else {
-            run(tool("e2fsck").arg("-fn").arg(&parts[name]));
-        }
+/// A small base image, and beside it what the tests' disks are made from; `None` after saying what
+/// is missing.
+fn inputs(folder: &Path) -> Option<PathBuf> {
+    let base = small::base_image(folder)?;
+    if !Path::new(GRUB).is_file() {
+        skip(&format!("{GRUB} not found"));
+        return None;
     }
-    let listed = text(tool("mdir").args(["-b", "-/", "-i"]).arg(&parts["efi"]).arg("::"));
-    assert!(listed.contains("EFI/BOOT/bootx64.efi") && listed.contains("grub.cfg"), "{listed}");
-
-    let grubenv = debugfs(&parts["oem"], "cat /grubenv");
-    assert!(grubenv.starts_with("# GRUB Environment Block\nnext_entry=recovery\n##"), "{grubenv}");
-    assert_eq!(grubenv.len(), 1024);
-    // GRUB writes the block in place: it must lie in whole blocks, without holes.
-    let blocks = debugfs(&parts["oem"], "blocks /grubenv");
-    assert_eq!(blocks.split_whitespace().count(), 1, "{blocks}");
-    assert_eq!(debugfs(&parts["oem"], "cat /90_custom.yaml"), "#cloud-config\nhostname: edge\n");
-    assert!(debugfs(&parts["oem"], "cat /01_reset.yaml").contains("fsLabel: COS_STATE"));
-    assert!(debugfs(&parts["recovery"], "cat /etc/cos/grub.cfg").contains("/cOS/recovery.img"));
-    assert!(debugfs(&parts["COS_CONTENT"], "ls -p /bundle-content").contains("bundle.zst"));
-
-    let system = temp.path().join("system.img");
-    debugfs(&parts["recovery"], &format!("dump /cOS/recovery.img {}", system.display()));
-    assert_eq!(label(&system), "LABEL=COS_SYSTEM TYPE=ext2");
-    run(tool("e2fsck").arg("-fn").arg(&system));
-    assert!(debugfs(&system, "stat /usr/bin/setuid").contains("Mode:  04755"));
+    let overlay = folder.join("overlay").join(GRUB.trim_start_matches('/'));
+    fs::create_dir_all(overlay.parent().unwrap()).unwrap();
+    fs::copy(GRUB, overlay).unwrap();
+    fs::create_dir(folder.join("content-a")).unwrap();
+    fs::write(folder.join("content-a/bundle.zst"), vec![7; 1 << 20]).unwrap();
+    fs::write(folder.join("user-data"), USER_DATA).unwrap();
+    Some(base)
 }
 
-#[test]
-fn nobody_gets_in_without_user_data() {
-    require!("sfdisk", "dd", "debugfs");
-    let temp = tempfile::tempdir().unwrap();
-    let Some(base) = small::base_image(temp.path()) else { return };
-    run(&mut disk(&base, temp.path()));
-    let parts = split(&temp.path().join("edge.raw"), temp.path());
-    assert_eq!(debugfs(&parts["oem"], "cat /90_custom.yaml"), "#cloud-config\n");
+fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
+    let mut disk = Command::new(BOOTWRIGHT);
+    disk.arg(command).arg("--base").arg(format!("oci:{}", base.display()));
+    disk.arg("--overlay-rootfs").arg(folder.join("overlay"));
+    disk.arg("--user-data").arg(folder.join("user-data"));
+    disk.arg("--content").arg(folder.join("content-a"));
+    disk.arg("--output").arg(folder).args(["--name", name]);
+    if command == "maas" {
+        disk.arg("--cloud-rootfs").arg(format!("oci:{}", base.display()));
+    }
+    disk
 }
 
-#[test]
-fn the_same_inputs_give_the_same_disk_and_others_give_other_identifiers() {
-    require!("sfdisk");
-    let temp = tempfile::tempdir().unwrap();
-    let Some(base) = small::base_image(temp.path()) else { return };
-    let make = |name: &str, more: &[&str]| {
-        let folder = temp.path().join(name);
-        run(disk(&base, &folder).args(more));
-        folder.join("edge.raw")
+fn bootwright(command: &str, file: &Path, more: &[&str]) -> std::process::Output {
+    Command::new(BOOTWRIGHT).arg(command).arg(file).args(more).output().unwrap()
+}
+
+/// Cuts the partitions out of a disk, by what `inspect` says of it.
+fn partitions(disk: &Path, folder: &Path) -> Vec<(String, PathBuf)> {
+    let told = bootwright("inspect", disk, &["--json"]);
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let source = File::open(disk).unwrap();
+    let cut = |part: &Value| {
+        let name = part["name"].as_str().unwrap().to_owned();
+        let [offset, len] = ["offset", "bytes"].map(|key| part[key].as_u64().unwrap());
+        let path = folder.join(format!("{name}.cut"));
+        let output = File::create(&path).unwrap();
+        output.set_len(len).unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        for at in (0..len).step_by(buffer.len()) {
+            let most = (len - at).min(1 << 20) as usize;
+            source.read_exact_at(&mut buffer[..most], offset + at).unwrap();
+            if buffer[..most].iter().any(|byte| *byte != 0) {
+                output.write_all_at(&buffer[..most], at).unwrap();
+            }
+        }
+        (name, path)
     };
-    let (one, two) = (make("one", &[]), make("two", &[]));
-    assert_eq!(sha256(&one), sha256(&two));
-    let overlay = temp.path().join("overlay");
-    fs::create_dir(&overlay).unwrap();
-    fs::write(overlay.join("more"), "x").unwrap();
-    let other = make("other", &["--overlay-rootfs", overlay.to_str().unwrap()]);
-    let identifier = |image: &Path| text(tool("sfdisk").arg("--disk-id").arg(image));
-    assert_ne!(identifier(&one), identifier(&other));
+    told["volumes"].as_array().unwrap().iter().map(cut).collect()
+}
+
+/// What everybody else says of a disk's volumes.
+fn check_volumes(disk: &Path, folder: &Path) -> Vec<String> {
+    let mut labels = Vec::new();
+    for (name, volume) in partitions(disk, folder) {
+        if name == "efi" {
+            run(tool("fsck.fat").args(["-n", "-V"]).arg(&volume));
+            let listing = text(tool("mdir").args(["-b", "-/", "-i"]).arg(&volume).arg("::"));
+            assert!(listing.contains("EFI/BOOT/bootx64.efi"), "{listing}");
+        } else {
+            run(tool("e2fsck").args(["-f", "-n"]).arg(&volume));
+        }
+        let label = text(tool("blkid").args(["-o", "value", "-s", "LABEL"]).arg(&volume));
+        labels.push(format!("{name} {}", label.trim()));
+    }
+    labels
+}
+
+fn debugfs(volume: &Path, request: &str) -> String {
+    text(tool("debugfs").args(["-R", request]).arg(volume))
 }
 
 #[test]
-fn a_size_is_kept_and_one_too_small_is_refused_before_anything_is_written() {
-    require!("sgdisk");
-    let temp = tempfile::tempdir().unwrap();
-    let Some(base) = small::base_image(temp.path()) else { return };
-    run(disk(&base, temp.path()).args(["--size", "3GiB", "--sector-size", "512"]));
-    let image = temp.path().join("edge.raw");
-    assert_eq!(fs::metadata(&image).unwrap().len(), 3 << 30);
-    let checked = text(tool("sgdisk").arg("--verify").arg(&image));
-    assert!(checked.contains("No problems found"), "{checked}");
+fn other_tools_agree_on_a_disk() {
+    require!("sgdisk", "sfdisk", "fsck.fat", "e2fsck", "debugfs", "mdir", "blkid");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    run(disk("disk", &base, folder, "edge").args(["--size", "2GiB"]));
+    let image = folder.join("edge.raw");
+    assert!(text(tool("sgdisk").arg("-v").arg(&image)).contains("No problems found"));
+    let table = text(tool("sfdisk").arg("--json").arg(&image));
+    let table: Value = serde_json::from_str(&table).unwrap();
+    let last = table["partitiontable"]["lastlba"].as_u64().unwrap();
+    assert_eq!(last, (2 << 30) / 512 - 34, "the backup table ends the disk");
+    assert_eq!(fs::metadata(&image).unwrap().len(), 2 << 30);
+    assert!(fs::metadata(&image).unwrap().blocks() * 512 < 300 << 20, "zeros take room");
 
-    let folder = temp.path().join("small disk");
-    let told = refusal(disk(&base, &folder).args(["--size", "100MiB"]));
-    assert!(told.contains("104857600"), "{told}");
-    assert!(!folder.exists() || names(&folder).is_empty());
+    let wanted =
+        ["efi COS_GRUB", "oem COS_OEM", "recovery COS_RECOVERY", "COS_CONTENT COS_CONTENT"];
+    assert_eq!(check_volumes(&image, folder), wanted);
+    let oem = folder.join("oem.cut");
+    assert_eq!(debugfs(&oem, "cat /90_custom.yaml"), USER_DATA);
+    let environment = debugfs(&oem, "cat /grubenv");
+    assert!(environment.contains("\nnext_entry=recovery\n#"), "{environment}");
+    assert_eq!(environment.len(), 1024);
+    // GRUB writes it where it lies: one place, no hole.
+    assert_eq!(debugfs(&oem, "blocks /grubenv").split_whitespace().count(), 1);
+    // The recovery image is a volume, too.
+    let nested = folder.join("system.cut");
+    debugfs(&folder.join("recovery.cut"), &format!("dump /cOS/recovery.img {}", nested.display()));
+    run(tool("e2fsck").args(["-f", "-n"]).arg(&nested));
+    let label = text(tool("blkid").args(["-o", "value", "-s", "LABEL"]).arg(&nested));
+    assert_eq!(label.trim(), "COS_SYSTEM");
+    let content = debugfs(&folder.join("COS_CONTENT.cut"), "ls -p /bundle-content");
+    assert!(content.contains("/bundle.zst/1048576/"), "{content}");
+
+    let verified = bootwright("verify", &image, &[]);
+    assert!(verified.status.success(), "{}", printed(&verified));
 }
 
 #[test]
-fn partitions_can_have_files_of_their_own() {
-    require!("blkid");
-    let temp = tempfile::tempdir().unwrap();
-    let Some(base) = small::base_image(temp.path()) else { return };
-    let folder = temp.path().join("parts");
-    run(disk(&base, &folder).args(["--partitions", "--sector-size", "4096"]));
-    assert_eq!(names(&folder), ["edge-efi.img", "edge-oem.img", "edge-recovery.img"]);
-    assert_eq!(label(&folder.join("edge-recovery.img")), "LABEL=COS_RECOVERY TYPE=ext2");
+fn disks_of_large_sectors_are_sound_too() {
+    require!("fsck.fat", "e2fsck", "mdir", "blkid");
+    let folder = tempfile::tempdir().unwrap();
+    let Some(base) = inputs(folder.path()) else { return };
+    run(disk("disk", &base, folder.path(), "edge").args(["--sector-size", "4096"]));
+    let image = folder.path().join("edge.raw");
+    assert_eq!(check_volumes(&image, folder.path()).len(), 4);
+    let verified = bootwright("verify", &image, &[]);
+    assert!(printed(&verified).contains("sectors of 4096 bytes"), "{}", printed(&verified));
 }
 
 #[test]
-fn a_disk_for_maas_unpacks_to_one_that_others_find_sound() {
-    require!("gzip", "pigz", "sgdisk", "sfdisk", "dd", "e2fsck", "debugfs");
-    let temp = tempfile::tempdir().unwrap();
-    let Some(base) = small::base_image(temp.path()) else { return };
-    let make = |folder: &Path, jobs: &str| {
-        let image = format!("oci:{}", base.display());
-        let mut command = Command::new(BOOTWRIGHT);
-        command.args(["maas", "--name", "m", "--jobs", jobs, "--base", &image]);
-        let done =
-            command.args(["--cloud-rootfs", &image, "--output"]).arg(folder).output().unwrap();
-        assert!(done.status.success(), "{done:?}");
-        String::from_utf8(done.stdout).unwrap()
+fn the_same_inputs_give_the_same_disk_and_others_other_identifiers() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    let identifiers = |name: &str| {
+        let told = bootwright("inspect", &folder.join(format!("{name}.raw")), &["--json"]);
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        told["gpt"]["disk guid"].to_string()
     };
-    let told = make(&temp.path().join("one"), "1");
-    assert!(told.contains("filetype=ddgz content@="), "{told}");
-    let packed = temp.path().join("one/m.raw.gz");
-    make(&temp.path().join("five"), "5");
-    assert_eq!(sha256(&packed), sha256(&temp.path().join("five/m.raw.gz")));
-    let line = fs::read_to_string(temp.path().join("one/m.raw.gz.sha256")).unwrap();
-    assert_eq!(line, format!("{}  m.raw.gz\n", sha256(&packed)));
-    run(tool("pigz").arg("--test").arg(&packed));
-    run(tool("gzip").args(["--decompress", "--keep"]).arg(&packed));
-    let image = temp.path().join("one/m.raw");
-    let checked = text(tool("sgdisk").arg("--verify").arg(&image));
-    assert!(checked.contains("No problems found"), "{checked}");
-    let parts = split(&image, temp.path());
-    assert_eq!(parts.keys().collect::<Vec<_>>(), ["efi", "oem", "recovery", "ubuntu_rootfs"]);
-    let cloud = &parts["ubuntu_rootfs"];
-    run(tool("e2fsck").arg("-fn").arg(cloud));
-    assert_eq!(label(cloud), "LABEL=UBUNTU_ROOTFS TYPE=ext4");
-    // What curtin looks for, in one partition alone.
-    assert!(debugfs(cloud, "stat /curtin/curtin-hooks").contains("Mode:  0750"));
-    let wants = "/etc/systemd/system/multi-user.target.wants/setup-recovery.service";
-    assert!(debugfs(cloud, &format!("stat {wants}")).contains("setup-recovery.service"));
-    let grubenv = debugfs(&parts["oem"], "cat /grubenv");
-    assert!(grubenv.contains("next_entry=ubuntu-firstboot\n"), "{grubenv}");
-    assert!(debugfs(&parts["oem"], "cat /grubcustom").contains("--id ubuntu-firstboot"));
+    for name in ["one", "two"] {
+        run(&mut disk("disk", &base, folder, name));
+    }
+    let digests = ["one", "two"].map(|name| sha256(&folder.join(format!("{name}.raw"))));
+    assert_eq!(digests[0], digests[1]);
+    fs::write(folder.join("overlay/more"), "more").unwrap();
+    run(&mut disk("disk", &base, folder, "other"));
+    assert_ne!(identifiers("one"), identifiers("other"));
+
+    for jobs in ["1", "2", "5"] {
+        run(disk("maas", &base, folder, &format!("maas-{jobs}")).args(["--jobs", jobs]));
+    }
+    let digest = |jobs: &str| sha256(&folder.join(format!("maas-{jobs}.raw.gz")));
+    assert!([digest("2"), digest("5")].iter().all(|other| *other == digest("1")));
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_refused_before_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(base) = inputs(folder.path()) else { return };
+    let before = names(folder.path());
+    let refused = disk("disk", &base, folder.path(), "edge").args(["--size", "1GiB"]).output();
+    let refused = refused.unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let text = printed(&refused);
+    assert!(
+        text.contains("1073741824 bytes is too small") && text.contains("are needed"),
+        "{text}"
+    );
+    assert_eq!(names(folder.path()), before);
+}
+
+#[test]
+fn a_disk_for_maas_is_gzip_that_everybody_reads() {
+    require!("gzip", "zcat", "pigz", "python3", "sgdisk", "fsck.fat", "e2fsck", "mdir", "blkid");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    run(&mut disk("maas", &base, folder, "edge"));
+    let packed = folder.join("edge.raw.gz");
+    run(tool("gzip").arg("-t").arg(&packed));
+    run(tool("sha256sum").args(["--check", "edge.raw.gz.sha256"]).current_dir(folder));
+    let raw = folder.join("edge.raw");
+    let shell = |script: &str| {
+        run(Command::new("sh").args(["-c", script, "sh"]).arg(&packed).arg(&raw));
+        sha256(&raw)
+    };
+    // As curtin writes a disk, and two more.
+    let wanted = shell("zcat \"$1\" | dd bs=4M conv=sparse of=\"$2\" status=none");
+    assert_eq!(shell("pigz -dc \"$1\" >\"$2\""), wanted);
+    let python = "import gzip, shutil, sys; \
+                  shutil.copyfileobj(gzip.open(sys.argv[1]), open(sys.argv[2], 'wb'))";
+    run(tool("python3").args(["-c", python]).arg(&packed).arg(&raw));
+    assert_eq!(sha256(&raw), wanted);
+
+    assert!(text(tool("sgdisk").arg("-v").arg(&raw)).contains("No problems found"));
+    let labels = check_volumes(&raw, folder);
+    let wanted = [
+        "efi COS_GRUB",
+        "ubuntu_rootfs UBUNTU_ROOTFS",
+        "oem COS_OEM",
+        "recovery COS_RECOVERY",
+        "content COS_CONTENT",
+    ];
+    assert_eq!(labels, wanted);
+    let verified = bootwright("verify", &packed, &[]);
+    let said = printed(&verified);
+    assert!(verified.status.success(), "{said}");
+    assert!(said.contains("boot-resources create name=custom/edge title=edge "), "{said}");
+    assert!(said.contains("architecture=amd64/generic filetype=ddgz content@="), "{said}");
+    assert_eq!(names(folder).iter().filter(|name| name.contains("unpacked")).count(), 0);
+}
+
+/// A disk of the quickstart's base image, made once.
+fn made(command: &str, file: &str) -> Option<PathBuf> {
+    let base = base_image()?;
+    let folder = made_once(command, &program_and_base(&base), |folder| {
+        let mut disk = Command::new(BOOTWRIGHT);
+        disk.arg(command).arg("--base").arg(format!("oci:{}", base.display()));
+        disk.arg("--output").arg(folder).args(["--name", "edge"]);
+        if command == "maas" {
+            disk.arg("--cloud-rootfs").arg(format!("oci:{}", base.display()));
+        }
+        run(&mut disk);
+        if command == "maas" {
+            let script = "zcat \"$1\" | dd bs=4M conv=sparse of=\"$2\" status=none";
+            let [packed, raw] = ["edge.raw.gz", "edge.raw"].map(|name| folder.join(name));
+            run(Command::new("sh").args(["-c", script, "sh"]).arg(&packed).arg(&raw));
+            fs::remove_file(packed).unwrap();
+        }
+    });
+    Some(folder.join(file))
+}
+
+#[test]
+fn a_disk_starts_its_recovery_system_securely() {
+    if !available(Firmware::SecureBoot) {
+        return;
+    }
+    let Some(image) = made("disk", "edge.raw") else { return };
+    boot(&image, Firmware::SecureBoot, Medium::Disk, &[RECOVERY, LOGIN]);
+}
+
+#[test]
+fn a_disk_for_maas_boots_its_cloud_system_once_and_then_recovery() {
+    // Firmware of this kind lets a machine start anew.
+    if !available(Firmware::SetupMode) {
+        return;
+    }
+    let Some(image) = made("maas", "edge.raw") else { return };
+    let board = Board::new("maas", Firmware::SetupMode);
+    let log = board.boot(&image, Medium::Disk, &[FIRST, RECOVERY]);
+    assert!(log.find(FIRST) < log.find(RECOVERY), "{log}");
 }

@@ -53,4 +53,4 @@ pub use emit::Writer;
 pub use error::{EmitError, PlanError};
 pub use options::{Holes, Options, Variant};
 pub use plan::Plan;
-pub use read::{Contents, Finding, ReadError, Volume, dump};
+pub use read::{Contents, FileReader, Finding, ReadError, Volume, dump};

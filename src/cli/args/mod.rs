@@ -124,15 +124,17 @@ pub(crate) enum Command {
     /// The image is kept in the store on its way. What the registry has already is not sent.
     #[cfg(feature = "registry")]
     Push(PushArgs),
-    /// Show what is inside an ISO, a squashfs, a unified kernel image, or a file for firmware
-    /// (.esl, .auth)
+    /// Show what is inside an ISO, a disk (also in gzip), a squashfs, a unified kernel image, or a
+    /// file for firmware (.esl, .auth)
     Inspect(InspectArgs),
-    /// Check the structure and every content of an ISO or a squashfs
+    /// Check the structure and every content of an ISO or a squashfs, the structure of a disk
     ///
     /// Goes through all tables, decompresses every file and compares the checksum with FILE.sha256
-    /// where there is one. Exit status 1 and a reason when something is wrong.
+    /// where there is one. Of a disk for MAAS (NAME.raw.gz, unpacked beside itself into a file
+    /// without a name) also checks what curtin needs, and says how it is uploaded. Exit status 1
+    /// and a reason when something is wrong.
     Verify {
-        /// The ISO or squashfs
+        /// The ISO, squashfs or disk
         file: PathBuf,
     },
     /// Show every value of a CanvOS project, and where it comes from

@@ -77,7 +77,7 @@ fn master_boot_record(found: &mbr::Mbr) -> Value {
     })
 }
 
-fn partition_table(found: &gpt::Found) -> Value {
+pub(super) fn partition_table(found: &gpt::Found) -> Value {
     let entry = |(number, entry): &(usize, gpt::Entry)| {
         let kind = gpt::types::name(entry.type_guid)
             .map_or_else(|| entry.type_guid.to_string(), str::to_owned);

@@ -1,5 +1,6 @@
 //! `bootwright inspect`: one description of a file, shown as an outline or as JSON.
 
+mod disk;
 mod firmware;
 mod iso;
 mod outline;
@@ -13,6 +14,7 @@ use anyhow::Context;
 use super::args::InspectArgs;
 use super::print;
 use crate::identify::{Format, identify};
+use crate::raw;
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
@@ -20,6 +22,12 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         File::open(&args.file).with_context(|| format!("cannot open {:?}", args.file))?;
     let description =
         match identify(&mut file).with_context(|| format!("cannot read {:?}", args.file))? {
+            Some(Format::Disk) => disk::describe(&file, false),
+            Some(Format::Gzip) => {
+                let unpacked = raw::unpack(&args.file)
+                    .with_context(|| format!("cannot unpack {:?}", args.file))?;
+                disk::describe(&unpacked, true)
+            }
             Some(Format::Iso) => iso::describe(file).map_err(anyhow::Error::from),
             Some(Format::Pe) => pe::describe(file),
             Some(Format::SignatureLists) => firmware::describe_lists(file),

@@ -1,5 +1,7 @@
 //! What GRUB reads and writes on the disk.
 
+use bootwright_boot::loaders::Kernel;
+
 use crate::recipe::RecipeError;
 
 /// What GRUB's own configuration on the EFI system partition does: find the recovery partition and
@@ -12,10 +14,15 @@ configfile ($root)/etc/cos/grub.cfg
 ";
 
 /// The menu for a base image that brings none in `/etc/cos/grub.cfg`: what `next_entry` of the
-/// environment block names, else the recovery system.
+/// environment block names, else the recovery system, which dracut's dmsquash-live mounts: it
+/// takes `/cOS/rootfs.img` for its root, changes go to memory.
 pub(super) const MENU: &str = "\
 set timeout=5
 set default=recovery
+if [ \"${grub_platform}\" = efi ]; then
+    # It would hold the whole image in memory to measure it.
+    rmmod tpm
+fi
 search --no-floppy --label --set=oem COS_OEM
 if [ -f ($oem)/grubenv ]; then
     load_env --file ($oem)/grubenv
@@ -32,10 +39,15 @@ menuentry 'Recovery' --id recovery {
     search --no-floppy --label --set=root COS_RECOVERY
     set img=/cOS/recovery.img
     loopback loop0 ($root)$img
-    linux (loop0)/boot/vmlinuz root=LABEL=COS_SYSTEM cos-img/filename=$img console=tty1 console=ttyS0,115200n8 net.ifnames=1 rd.cos.oemlabel=COS_OEM rd.cos.oemtimeout=10 panic=5
-    initrd (loop0)/boot/initrd
+    linux (loop0)@KERNEL@ root=live:LABEL=COS_RECOVERY rd.live.dir=/cOS rd.live.overlay.overlayfs console=tty1 console=ttyS0,115200n8 net.ifnames=1 panic=5
+    initrd (loop0)@INITRD@
 }
 ";
+
+/// A menu's text with the paths of what it starts.
+pub(super) fn with_kernel(menu: &str, kernel: &Kernel) -> String {
+    menu.replace("@KERNEL@", &kernel.kernel_path).replace("@INITRD@", &kernel.initrd_path)
+}
 
 /// Length of an environment block in bytes. GRUB writes it in place and never changes its length.
 const ENVIRONMENT_LEN: usize = 1024;

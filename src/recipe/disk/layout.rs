@@ -1,5 +1,6 @@
 //! Labels, sizes and file systems of the partitions, as installed Kairos systems expect them.
 
+use bootwright_boot::loaders::find_kernel;
 use bootwright_image::{Blob, FileTree, InodeId, Observer, Timestamp, collect};
 use bootwright_partitions::ext::{Holes, Options, Plan, Variant};
 use bootwright_partitions::gpt::{ATTRIBUTE_REQUIRED, types};
@@ -52,7 +53,18 @@ impl Recovery {
         };
         let mut files = super::trees::Files::new("the recovery partition", root.epoch);
         files.put("cOS/recovery.img", 0o644, Blob::deferred(image_len))?;
-        files.put(MENU, 0o644, menu(root, observer)?.into())?;
+        match menu(root, observer)? {
+            Some(own) => files.put(MENU, 0o644, own.into())?,
+            None => {
+                observer.warn(format_args!(
+                    "the base image has no /{MENU}: the built-in menu starts the recovery system \
+                     by dracut's dmsquash-live"
+                ));
+                let text = grub::with_kernel(grub::MENU, &find_kernel(&root.tree)?);
+                files.put(MENU, 0o644, text.into_bytes().into())?;
+                files.link("cOS/rootfs.img", "recovery.img")?;
+            }
+        }
         let tree = files.into_tree();
         let image = tree.lookup(b"cOS/recovery.img").unwrap_or(tree.root());
         Ok(Self { tree, image, image_len })
@@ -86,19 +98,13 @@ impl Recovery {
     }
 }
 
-/// The base image's boot menu, else ours.
-fn menu(root: &Root, observer: &dyn Observer) -> Result<Vec<u8>, RecipeError> {
+/// The base image's boot menu.
+fn menu(root: &Root, observer: &dyn Observer) -> Result<Option<Vec<u8>>, RecipeError> {
     let found = root.tree.resolve(MENU.as_bytes()).ok().flatten();
     let found = found.filter(|inode| root.tree.inode(*inode).as_file().is_some());
-    if let Some(inode) = found {
-        let read = collect(&root.tree, &root.streams, &[inode], MENU_MAX, observer)?;
-        return Ok(read.into_iter().next().unwrap_or_default());
-    }
-    observer.warn(format_args!(
-        "the base image has no /{MENU}: the built-in menu starts the recovery system, which makes \
-         no Kairos system"
-    ));
-    Ok(grub::MENU.into())
+    let Some(inode) = found else { return Ok(None) };
+    let read = collect(&root.tree, &root.streams, &[inode], MENU_MAX, observer)?;
+    Ok(read.into_iter().next())
 }
 
 fn options(label: &str, size: Size, shape: &Shape, time: Timestamp) -> Options {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bootwright_boot::loaders::{Use, chain_paths, find_efi};
-use bootwright_image::{Blob, FileTree, Metadata, Observer, Timestamp, collect};
+use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Timestamp, collect};
 
 use super::grub;
 use crate::recipe::iso::{check_loader, machine};
@@ -35,6 +35,19 @@ impl Files {
         let folder = self.tree.add_directories(folder.as_bytes(), &metadata).map_err(failed)?;
         let metadata = Metadata { mtime: self.time, ..Metadata::file(mode) };
         self.tree.add_file(folder, name.as_bytes(), metadata, blob).map_err(failed)?;
+        Ok(())
+    }
+
+    /// A symbolic link.
+    pub(super) fn link(&mut self, path: &str, target: &str) -> Result<(), RecipeError> {
+        let failed =
+            |source| RecipeError::Place { path: format!("/{path} on {}", self.what), source };
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let metadata = Metadata { mtime: self.time, ..Metadata::directory(0o755) };
+        let folder = self.tree.add_directories(folder.as_bytes(), &metadata).map_err(failed)?;
+        let metadata = Metadata { mtime: self.time, ..Metadata::file(0o777) };
+        let kind = Kind::Symlink(target.as_bytes().into());
+        self.tree.add(folder, name.as_bytes(), metadata, kind).map_err(failed)?;
         Ok(())
     }
 
@@ -91,7 +104,7 @@ pub(super) struct Oem<'a> {
     /// What boots first.
     pub(super) next_entry: &'static str,
     /// More for the menu.
-    pub(super) menu: Option<&'static str>,
+    pub(super) menu: Option<&'a str>,
     /// MiB of the partition that the system makes for its images.
     pub(super) state: u64,
 }
@@ -108,7 +121,7 @@ pub(super) fn oem(wanted: &Oem<'_>, time: Timestamp) -> Result<FileTree, RecipeE
     let block = grub::environment(&[("next_entry", wanted.next_entry)])?;
     files.put("grubenv", 0o644, block.into())?;
     if let Some(menu) = wanted.menu {
-        files.put("grubcustom", 0o644, menu.into())?;
+        files.put("grubcustom", 0o644, menu.as_bytes().to_vec().into())?;
         // What the first boot puts in place when it has no program to edit the block with.
         let block = grub::environment(&[("next_entry", RECOVERY_ENTRY)])?;
         files.put("grubenv.bak", 0o644, block.into())?;

@@ -40,6 +40,12 @@ impl<R> Contents<R> {
         Self { reader: Mutex::new(reader), offset, block_size, source, files }
     }
 
+    /// The reader, where the volume begins, the length of its blocks, and the files.
+    pub(super) fn into_parts(self) -> (R, u64, u64, Vec<(InodeId, Content)>) {
+        let reader = self.reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (reader, self.offset, self.block_size, self.files)
+    }
+
     /// Where the files have holes, for a volume that shall have them too.
     #[must_use]
     pub fn holes(&self) -> Holes {

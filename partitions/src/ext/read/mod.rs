@@ -5,6 +5,7 @@ mod check;
 mod contents;
 mod directory;
 mod dump;
+mod file;
 mod inode;
 mod superblock;
 mod tree;
@@ -16,13 +17,14 @@ use bootwright_image::Xattrs;
 
 use super::checksum::crc32c;
 use super::format::{
-    SUPERBLOCK_LEN, SUPERBLOCK_OFFSET, descriptor, incompat, ro_compat, superblock as field,
+    SUPERBLOCK_LEN, SUPERBLOCK_OFFSET, compat, descriptor, incompat, ro_compat, superblock as field,
 };
 use crate::bytes::{u16_at, u32_at};
 use check::Claims;
 pub use check::Finding;
 pub use contents::Contents;
 pub use dump::dump;
+pub use file::FileReader;
 use superblock::Superblock;
 
 /// Why a volume cannot be read.
@@ -133,6 +135,19 @@ impl<R: Read + Seek> Volume<R> {
     #[must_use]
     pub fn uuid(&self) -> [u8; 16] {
         self.superblock.uuid()
+    }
+
+    /// `ext2`, `ext3` or `ext4`, by the features that make the difference.
+    #[must_use]
+    pub fn file_system(&self) -> &'static str {
+        let has = |at, features| u32_at(&self.superblock.bytes, at) & features != 0;
+        if has(field::INCOMPAT, incompat::EXTENTS | incompat::BIT64 | incompat::FLEX_BG) {
+            "ext4"
+        } else if has(field::COMPAT, compat::HAS_JOURNAL) {
+            "ext3"
+        } else {
+            "ext2"
+        }
     }
 
     /// Length of the file system in bytes.

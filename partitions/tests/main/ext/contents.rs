@@ -103,4 +103,10 @@ fn a_volume_in_a_file_of_a_volume() {
     let recovery = seen["cOS/recovery.img"].content.as_deref().unwrap();
     assert!(recovery == make(&inner_tree, &options(Variant::Ext2)));
     fsck(recovery);
+    // It can be read where it is.
+    let (found, contents) = Volume::open(Cursor::new(&image), 0).unwrap().into_tree(0).unwrap();
+    let file = contents.into_file(found.lookup(b"cOS/recovery.img").unwrap()).unwrap();
+    let nested = Volume::open(file, 0).unwrap();
+    assert_eq!((nested.file_system(), nested.len()), ("ext2", inner.len()));
+    assert_eq!(nested.check().unwrap(), []);
 }

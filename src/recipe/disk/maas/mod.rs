@@ -9,13 +9,17 @@
 //!  content        ext4   COS_CONTENT     when there is content
 //! ```
 
+mod findings;
+
 use std::path::{Path, PathBuf};
 
+use bootwright_boot::loaders::find_kernel;
 use bootwright_gzip::{Gzip, Options as GzipOptions};
 use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Phase};
 use bootwright_partitions::SectorSize;
 use bootwright_partitions::ext::Holes;
 
+use super::grub;
 use super::layout::{self, Recovery};
 use super::trees::{self, Content, Oem};
 use super::volume::{Shape, emit};
@@ -24,6 +28,8 @@ use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use crate::recipe::iso::check_user_data;
 use crate::recipe::{RecipeError, Root, Source, architecture, checksum};
+
+pub(crate) use findings::Findings;
 
 /// What boots first.
 const FIRST_ENTRY: &str = "ubuntu-firstboot";
@@ -35,8 +41,6 @@ const ADDED: [(&str, u16, &str); 3] = [
     ("etc/systemd/system/setup-recovery.service", 0o644, include_str!("setup-recovery.service")),
 ];
 const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
-/// What the menu's entry starts.
-const STARTED: [&str; 2] = ["boot/vmlinuz", "boot/initrd.img"];
 
 /// Every input of a disk for MAAS.
 #[derive(Clone, Debug)]
@@ -69,6 +73,16 @@ pub struct MaasReport {
     pub sha256: [u8; 32],
 }
 
+/// The command line that brings the compressed disk at `path` into MAAS; `architecture` is one of
+/// MAAS's names.
+#[must_use]
+pub fn upload_command(name: &str, architecture: &str, path: &str) -> String {
+    format!(
+        "maas $PROFILE boot-resources create name=custom/{name} title={name} \
+         architecture={architecture}/generic filetype=ddgz content@={path}"
+    )
+}
+
 impl MaasRecipe {
     /// Two root file systems, with everything else as it comes.
     #[must_use]
@@ -95,7 +109,8 @@ impl MaasRecipe {
         root.add_mount_points().map_err(RecipeError::MountPoint)?;
         let mut cloud = Root::load(&self.cloud, observer)?;
         cloud.add_mount_points().map_err(RecipeError::MountPoint)?;
-        prepare(&mut cloud, observer)?;
+        let menu = grub::with_kernel(MENU, &find_kernel(&cloud.tree).map_err(RecipeError::Cloud)?);
+        prepare(&mut cloud)?;
         for root in [&mut root, &mut cloud] {
             add_digests(&mut root.tree, jobs, observer)?;
         }
@@ -108,7 +123,7 @@ impl MaasRecipe {
         let oem = Oem {
             user_data: self.user_data.as_deref(),
             next_entry: FIRST_ENTRY,
-            menu: Some(MENU),
+            menu: Some(&menu),
             state: recovery.state(),
         };
         let oem = trees::oem(&oem, root.epoch)?;
@@ -147,14 +162,7 @@ impl MaasRecipe {
 }
 
 /// Adds to the cloud root file system what its first boot needs.
-fn prepare(cloud: &mut Root, observer: &dyn Observer) -> Result<(), RecipeError> {
-    for path in STARTED {
-        if !matches!(cloud.tree.resolve(path.as_bytes()), Ok(Some(_))) {
-            observer.warn(format_args!(
-                "the cloud root file system has no /{path}, which its boot entry starts"
-            ));
-        }
-    }
+fn prepare(cloud: &mut Root) -> Result<(), RecipeError> {
     let folder = Metadata { mtime: cloud.epoch, ..Metadata::directory(0o755) };
     let tree = &mut cloud.tree;
     for (path, mode, text) in ADDED {
