@@ -205,9 +205,9 @@ fn layers(manifest: &Value) -> Vec<String> {
 }
 
 /// Unpacks an image of a layout and gives its root file system.
-fn unpacked(layout: &Path, name: &str, to: PathBuf) -> PathBuf {
+fn unpacked(layout: &Path, name: &str, to: &Path) -> PathBuf {
     let image = format!("{}:{name}", layout.display());
-    run(tool("umoci").args(["unpack", "--rootless", "--image"]).arg(image).arg(&to));
+    run(tool("umoci").args(["unpack", "--rootless", "--image"]).arg(image).arg(to));
     to.join("rootfs")
 }
 
@@ -275,13 +275,13 @@ fn the_tree_is_what_the_steps_give() {
     let Some(made) = Made::new() else { return };
     made.built(&["+provider-image", "--K8S_VERSION=1.26.4"]);
     let at = |name: &str| made.folder.path().join(name);
-    let ours = unpacked(&made.layout(), FIRST, at("ours"));
+    let ours = unpacked(&made.layout(), FIRST, &at("ours"));
     let copy = at("copy");
     run(tool("skopeo")
         .arg("copy")
         .arg(format!("oci:{}", made.base.display()))
         .arg(format!("oci:{}:base", copy.display())));
-    let theirs = unpacked(&copy, "base", at("theirs"));
+    let theirs = unpacked(&copy, "base", &at("theirs"));
     let script = format!("set -e; umask 022\n{STEPS}");
     run(tool("sh").arg("-c").arg(script).current_dir(&theirs).env("P", made.project()));
     let (ours, theirs) = (facts(&ours), facts(&theirs));
@@ -289,6 +289,22 @@ fn the_tree_is_what_the_steps_give() {
     let paths: BTreeSet<_> = ours.keys().chain(theirs.keys()).filter(differ).collect();
     let shown: Vec<_> = paths.iter().map(|p| (*p, ours.get(*p), theirs.get(*p))).collect();
     assert!(shown.is_empty(), "{shown:#?}");
+}
+
+#[test]
+fn all_images_are_made_together() {
+    require!("skopeo", "umoci");
+    let Some(made) = Made::new() else { return };
+    let printed = made.built(&["+build-all-images", "--ISO_NAME=edge"]);
+    let installer = "palette-installer-image:v4.4.12-demo";
+    for part in [FIRST, SECOND, installer, "edge.iso"] {
+        assert!(printed.contains(part), "{part} is not in {printed}");
+    }
+    assert!(made.project().join("build/edge.iso").is_file());
+    assert!(made.project().join("build/palette-installer-image.manifest.json").is_file());
+    let root = unpacked(&made.layout(), installer, &made.folder.path().join("unpacked"));
+    assert!(root.join("opt/spectrocloud/bin/agent").is_file());
+    assert!(root.join("opt/not-here").is_file() && !root.join("usr/bin/k3s").exists());
 }
 
 #[test]
