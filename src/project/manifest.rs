@@ -37,7 +37,8 @@ const UNUSED: [&str; 2] = ["Dockerfile", "certificate"];
 
 /// Whether the artefact was made with it. Images are among what was read, with their digests.
 fn used(step: &Step, input: &Input) -> bool {
-    let is_applied = matches!(step, Step::ProviderImage(_)) || !UNUSED.contains(&input.role);
+    let is_image = matches!(step, Step::ProviderImage(_) | Step::InstallerImage(..));
+    let is_applied = is_image || !UNUSED.contains(&input.role);
     matches!(input.source, Source::File { .. }) && is_applied
 }
 

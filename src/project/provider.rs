@@ -1,4 +1,4 @@
-//! Provider images of a project: from the plan's step to the recipe.
+//! Container images of a project: from the plan's step to the recipe.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,8 @@ use super::plan::{ProviderImage, RootFs};
 use super::run::{RunError, Settings};
 use crate::dockerfile::{Dockerfile, Ignore, Instruction};
 use crate::recipe::provider::{
-    BaseRecipe, BaseSteps, DockerfileInput, Foundation, ImageReport, Kubernetes, ProviderRecipe,
+    BaseRecipe, BaseSteps, DockerfileInput, Foundation, ImageReport, InstallerRecipe, Kubernetes,
+    ProviderRecipe,
 };
 use crate::recipe::steps::base_image::CloudConfig;
 use crate::recipe::{Architecture, RecipeError};
@@ -49,10 +50,16 @@ pub(super) struct Builder<'a> {
     pub(super) observer: &'a dyn Observer,
 }
 
+/// The images of a root file system with its agent.
+pub(super) fn root_images(root: &RootFs) -> Vec<ImageName> {
+    let agent = Some(root.stylus.clone()).filter(is_given);
+    [root.base.clone()].into_iter().chain(agent).collect()
+}
+
 /// The images that a step takes whose names are known before any work.
 pub(super) fn images(step: &ProviderImage) -> Vec<ImageName> {
-    let mut names = vec![step.root.base.clone(), step.provider.clone()];
-    names.extend(Some(step.root.stylus.clone()).filter(is_given));
+    let mut names = root_images(&step.root);
+    names.push(step.provider.clone());
     if local_folder(&step.luet_repository).is_none() {
         names.push(ImageName::new(&format!("{}:repository.yaml", step.luet_repository)));
     }
@@ -80,7 +87,31 @@ impl Builder<'_> {
             jobs: self.settings.jobs,
             cache: self.settings.cache.clone(),
         };
-        Ok(Foundation::prepare(&recipe, self.observer)?)
+        let foundation = Foundation::prepare(&recipe, self.observer)?;
+        let bundles = self.project.arguments.flag("BUNDLE_K8S_AND_AGENT_PROVIDER");
+        if foundation.takes_extensions().is_none() && !bundles {
+            self.observer.warn(format_args!(
+                "{}: no systemd found; Kubernetes becomes part of provider images",
+                root.base
+            ));
+        }
+        Ok(foundation)
+    }
+
+    /// Writes the installer's image into the project's layout.
+    pub(super) fn write_installer(
+        &self,
+        root: &RootFs,
+        name: &str,
+        foundation: &mut Foundation,
+    ) -> Result<ImageReport, RunError> {
+        let recipe = InstallerRecipe {
+            name: name.to_owned(),
+            agent: self.agent(root)?,
+            overlay: root.overlay.as_ref().map(|path| self.at(path)),
+            is_uki: root.uki,
+        };
+        Ok(recipe.write(foundation, &mut self.layout()?, self.observer)?)
     }
 
     /// Writes the image into the project's layout.
@@ -90,42 +121,34 @@ impl Builder<'_> {
         foundation: &mut Foundation,
     ) -> Result<ImageReport, RunError> {
         let packages = Packages { builder: self, step };
-        let bundle = match self.bundles(step, foundation) {
+        // A system that takes them as extensions gets them from there.
+        let bundles = step.bundle || !foundation.takes_extensions().unwrap_or(false);
+        let bundle = match bundles {
             true => Some((self.image(&step.provider)?, &packages as &dyn Kubernetes)),
             false => None,
         };
-        let agent = Some(&step.root.stylus).filter(|name| is_given(name));
-        if agent.is_none() {
-            self.observer.warn(format_args!(
-                "STYLUS_BASE is empty: the image has no configuration of the agent"
-            ));
-        }
         let etc = step.root.overlay.as_ref().map(|path| self.at(path).join("etc"));
         let recipe = ProviderRecipe {
             name: step.name.clone(),
             etc: etc.filter(|path| path.is_dir()),
-            agent: agent.map(|name| self.image(name)).transpose()?,
+            agent: self.agent(&step.root)?,
             bundle,
             edge_config: self.content(step.edge_config.as_deref())?,
         };
-        let folder = self.at(Path::new(LAYOUT));
-        let mut layout = LayoutFolder::open(&folder).map_err(RecipeError::from)?;
-        Ok(recipe.write(foundation, &mut layout, self.observer)?)
+        Ok(recipe.write(foundation, &mut self.layout()?, self.observer)?)
     }
 
-    /// Whether Kubernetes and its provider are part of the image.
-    fn bundles(&self, step: &ProviderImage, foundation: &Foundation) -> bool {
-        if step.bundle {
-            return true;
+    /// The agent's image, which `STYLUS_BASE=` leaves out.
+    fn agent(&self, root: &RootFs) -> Result<Option<Reference>, RunError> {
+        if is_given(&root.stylus) {
+            return Ok(Some(self.image(&root.stylus)?));
         }
-        let takes = foundation.takes_extensions();
-        if takes.is_none() {
-            self.observer.warn(format_args!(
-                "{}: no systemd found; Kubernetes becomes part of the image",
-                step.root.base
-            ));
-        }
-        !takes.unwrap_or(false)
+        self.observer.warn(format_args!("STYLUS_BASE is empty: nothing is taken from the agent"));
+        Ok(None)
+    }
+
+    fn layout(&self) -> Result<LayoutFolder, RecipeError> {
+        Ok(LayoutFolder::open(&self.at(Path::new(LAYOUT)))?)
     }
 
     fn at(&self, path: &Path) -> PathBuf {

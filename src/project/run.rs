@@ -18,9 +18,7 @@ use super::image_name::ImageName;
 use super::images::{Finder, Images, ImagesError};
 use super::load::Project;
 use super::manifest::{Artefact, Manifest};
-use super::plan::{
-    Disk, Genkey, Installer, Plan, Planned, ProviderImage, RootFs, Step, UkiInstaller,
-};
+use super::plan::{Disk, Genkey, Installer, Plan, Planned, RootFs, Step, UkiInstaller};
 use super::provider::{self, Builder};
 use crate::cache::Cache;
 use crate::output::OutputError;
@@ -148,6 +146,7 @@ fn find_images(
             Step::UkiIso(step) => (&step.installer.root, vec![step.installer.root.base.clone()]),
             Step::RawDisk(step) => (&step.root, vec![step.root.base.clone()]),
             Step::ProviderImage(step) => (&step.root, provider::images(step)),
+            Step::InstallerImage(root, _) => (root, provider::root_images(root)),
             _ => continue,
         };
         by_architecture.entry(root.architecture).or_default().extend(names);
@@ -189,10 +188,8 @@ fn refuse(planned: &Planned) -> Result<(), RunError> {
         Step::ProviderImage(step) if step.trusted.is_some() => {
             "provider images for trusted boot are not assembled"
         }
-        Step::ProviderImage(_) => return Ok(()),
-        Step::InstallerImage(..) | Step::IsoDiskImage { .. } => {
-            "container images are not written for targets"
-        }
+        Step::ProviderImage(_) | Step::InstallerImage(..) => return Ok(()),
+        Step::IsoDiskImage { .. } => "container images are not written for targets",
         Step::Cloud(_) => "disk images for clouds are not written",
         Step::Maas(_) => "MAAS images are not written",
         Step::StylusPack(_) | Step::TrustedBootImage(_) => "the agent is not packed",
@@ -219,7 +216,11 @@ impl Runner<'_> {
             Step::Iso(step) => self.iso(planned, step),
             Step::UkiIso(step) => self.uki(planned, step),
             Step::RawDisk(step) => self.raw_disk(step),
-            Step::ProviderImage(step) => self.provider_image(planned, step),
+            Step::ProviderImage(step) => self
+                .image(planned, &step.root, |builder, foundation| builder.write(step, foundation)),
+            Step::InstallerImage(root, name) => self.image(planned, root, |builder, foundation| {
+                builder.write_installer(root, name, foundation)
+            }),
             Step::Genkey(step) => self.genkey(step),
             Step::SecureBootDirs => self.secure_boot_folders(),
             Step::ValidateUserData => Ok(Done::Checked),
@@ -315,24 +316,39 @@ impl Runner<'_> {
         Ok(Done::Files(vec![folder.join(format!("{}.raw", step.name))]))
     }
 
-    fn provider_image(&self, planned: &Planned, step: &ProviderImage) -> Result<Done, RunError> {
+    /// A container image on the foundation that all images of the project share.
+    fn image(
+        &self,
+        planned: &Planned,
+        root: &RootFs,
+        write: impl FnOnce(&Builder<'_>, &mut Foundation) -> Result<ImageReport, RunError>,
+    ) -> Result<Done, RunError> {
         let Self { project, settings, observer, found, .. } = self;
-        let finder = finder(project, settings, step.root.architecture, *observer);
+        let finder = finder(project, settings, root.architecture, *observer);
         let builder = Builder { project, settings, finder, found, observer: *observer };
         let mut foundation = self.foundation.borrow_mut();
         let foundation = match &mut *foundation {
             Some(foundation) => foundation,
-            none => none.insert(builder.foundation(&step.root)?),
+            none => none.insert(builder.foundation(root)?),
         };
-        let report = builder.write(step, foundation)?;
-        let tag = step.name.rsplit([':', '/']).next().unwrap_or_default();
+        let report = write(&builder, foundation)?;
+        self.image_manifest(planned, &report)?;
+        Ok(Done::Image(self.at(Path::new(provider::LAYOUT)), Box::new(report)))
+    }
+
+    fn image_manifest(&self, planned: &Planned, report: &ImageReport) -> Result<(), RunError> {
         let ContentDigest::Sha256(sha256) = &report.digest else {
             unreachable!("BUG: images are written with SHA-256")
         };
-        let artefact = Artefact { name: &step.name, len: report.len, sha256, read: &report.inputs };
-        let manifest = Manifest::new(project, self.plan.target, planned, &artefact);
-        manifest.write(&self.at(Path::new(BUILD)), tag)?;
-        Ok(Done::Image(self.at(Path::new(provider::LAYOUT)), Box::new(report)))
+        let (name, len, read) = (&report.name, report.len, &report.inputs[..]);
+        let artefact = Artefact { name, len, sha256, read };
+        let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let file = last.split_once(':').map_or(last, |(repository, tag)| match &planned.step {
+            Step::ProviderImage(_) => tag,
+            _ => repository,
+        });
+        Ok(manifest.write(&self.at(Path::new(BUILD)), file)?)
     }
 
     fn manifest(

@@ -292,6 +292,22 @@ fn the_tree_is_what_the_steps_give() {
 }
 
 #[test]
+fn all_images_are_made_together() {
+    require!("skopeo", "umoci");
+    let Some(made) = Made::new() else { return };
+    let printed = made.built(&["+build-all-images", "--ISO_NAME=edge"]);
+    let installer = "palette-installer-image:v4.4.12-demo";
+    for part in [FIRST, SECOND, installer, "edge.iso"] {
+        assert!(printed.contains(part), "{part} is not in {printed}");
+    }
+    assert!(made.project().join("build/edge.iso").is_file());
+    assert!(made.project().join("build/palette-installer-image.manifest.json").is_file());
+    let root = unpacked(&made.layout(), installer, &made.folder.path().join("unpacked"));
+    assert!(root.join("opt/spectrocloud/bin/agent").is_file());
+    assert!(root.join("opt/not-here").is_file() && !root.join("usr/bin/k3s").exists());
+}
+
+#[test]
 fn the_bytes_depend_on_the_inputs_alone() {
     let Some(made) = Made::new() else { return };
     made.built(&["+build-provider-images", "--jobs=1"]);

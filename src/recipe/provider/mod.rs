@@ -1,4 +1,5 @@
-//! Container images of projects: provider images, one for each version of Kubernetes.
+//! Container images of projects: the installer, and provider images, one for each version of
+//! Kubernetes.
 //!
 //! ```text
 //!   base image ──▶ Dockerfile ──▶ base-image's steps ──▶ Foundation, once for all versions
@@ -58,6 +59,71 @@ pub struct ProviderRecipe<'a> {
 impl std::fmt::Debug for ProviderRecipe<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ProviderRecipe").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The installer as a container image, on top of a [`Foundation`].
+#[derive(Clone, Debug, Default)]
+pub struct InstallerRecipe {
+    /// Its name: `REPOSITORY:TAG`.
+    pub name: String,
+    /// The image of the agent (the stylus framework), which is laid over everything.
+    pub agent: Option<Reference>,
+    /// A folder laid over the root.
+    pub overlay: Option<PathBuf>,
+    /// Whether the agent's programs are left out, because they come as an extension.
+    pub is_uki: bool,
+}
+
+impl InstallerRecipe {
+    /// Writes the image into `store` and gives it its name there.
+    ///
+    /// # Errors
+    /// [`RecipeError`]; an image that failed has no name.
+    pub fn write(
+        &self,
+        foundation: &mut Foundation,
+        store: &mut dyn ImageStore,
+        observer: &dyn Observer,
+    ) -> Result<ImageReport, RecipeError> {
+        let mut read = Vec::new();
+        let mut take = |(tree, summaries): (FileTree, Vec<InputSummary>)| {
+            read.extend(summaries);
+            tree
+        };
+        let agent = self.agent.as_ref().map(|agent| foundation.image(agent, observer));
+        let agent = agent.transpose()?.map(&mut take);
+        let overlay = self
+            .overlay
+            .as_ref()
+            .map(|folder| foundation.load(observer, &mut |stack| Ok(stack.add_overlay(folder)?)));
+        let overlay = overlay.transpose()?.map(&mut take);
+        let mut tree = foundation.tree().clone();
+        let mut editor = foundation.editor(&mut tree, observer);
+        self.edit(&mut editor, agent.as_ref(), overlay.as_ref())?;
+        let mut report = foundation.write(&tree, &self.name, "iso-image", store, observer)?;
+        report.inputs.extend(read);
+        Ok(report)
+    }
+
+    /// The steps of CanvOS's target `iso-image`, in its order.
+    fn edit(
+        &self,
+        editor: &mut Editor<'_>,
+        agent: Option<&FileTree>,
+        overlay: Option<&FileTree>,
+    ) -> Result<(), RecipeError> {
+        if let Some(agent) = agent {
+            layers::lay_over(editor, agent, "the agent's image")?;
+        }
+        if self.is_uki {
+            installer_image::trim_for_uki(editor);
+        }
+        if let Some(overlay) = overlay {
+            layers::overlay(editor, overlay, "/")?;
+        }
+        layers::fix_logrotate(editor);
+        Ok(installer_image::forget_host(editor)?)
     }
 }
 
