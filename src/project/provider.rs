@@ -120,6 +120,12 @@ impl Builder<'_> {
         step: &ProviderImage,
         foundation: &mut Foundation,
     ) -> Result<ImageReport, RunError> {
+        if let (Some(file), None) = (&step.luet_auth, local_folder(&step.luet_repository)) {
+            self.observer.warn(format_args!(
+                "{} is not used: name credentials for registries with --authfile",
+                file.display()
+            ));
+        }
         let packages = Packages { builder: self, step };
         // A system that takes them as extensions gets them from there.
         let bundles = step.bundle || !foundation.takes_extensions().unwrap_or(false);
