@@ -5,15 +5,10 @@ const LITERALS: usize = 288;
 const DISTANCES: usize = 32;
 /// Bits of the longest code.
 const CODE_MAX: usize = 15;
-/// Bits that tables are asked about at once. Longer codes are rare.
-const LOOK: usize = 11;
-/// Of a step: its bits, at most those of the symbols looked at and 13 behind the last of them.
-const BITS: u8 = 0x3F;
-/// Of a step: a distance follows.
-const MATCH: u8 = 1 << MATCH_SHIFT;
-const MATCH_SHIFT: u32 = 7;
-/// Of a step: a long code, the end of the block, or none.
-const RARE: u8 = 0x40;
+/// Bits of a length and a distance, at most: their codes and what follows these.
+const MATCH_MAX: usize = CODE_MAX + 5 + CODE_MAX + 13;
+/// Bits that a look ahead gives at least.
+const PEEK: usize = 56;
 /// The symbol that ends a block.
 const END: usize = 256;
 /// The order in which a block tells the lengths of its codes' codes (RFC 1951, 3.2.7).
@@ -57,7 +52,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// At least 57 bits from here on; zeros beyond the end.
+    /// At least [`PEEK`] bits from here on; zeros beyond the end.
     fn peek(&self) -> u64 {
         let from = self.at / 8;
         let word = match self.bytes.get(from..).and_then(<[u8]>::first_chunk) {
@@ -90,33 +85,31 @@ impl Bits<'_> {
         self.skip(len * 8)
     }
 
-    /// Skips to the end of a block. This runs once for every few symbols of a disk: it has no
-    /// branch that depends on what comes, but for what is rare.
     fn skip_symbols(&mut self, codes: &Codes) -> Option<()> {
         loop {
-            let word = self.peek();
-            let step = codes.steps[look(word)];
-            let bits = usize::from(step & BITS);
-            // All ones behind a length, else zeros.
-            let mask = 0_u8.wrapping_sub(step >> MATCH_SHIFT);
-            let distance = codes.distance_steps[look(word >> bits)] & mask;
-            if (step | distance) & RARE == 0 {
-                self.skip(bits + usize::from(distance))?;
-            } else if self.skip_symbol(codes)? == END {
-                return Some(());
+            // Several literals to each look: this runs once for every symbol of a disk.
+            let (mut word, mut left) = (self.peek(), PEEK);
+            while left >= CODE_MAX {
+                let found = codes.literals.find(word);
+                let mut bits = usize::from(found.bits);
+                match found.kind {
+                    Kind::Literal => {}
+                    Kind::Match if left < MATCH_MAX => break,
+                    Kind::Match => {
+                        let distance = codes.distances.find(word >> bits);
+                        if distance.kind == Kind::Unused {
+                            return None;
+                        }
+                        bits += usize::from(distance.bits);
+                    }
+                    Kind::End => return self.skip(bits),
+                    Kind::Unused => return None,
+                }
+                self.skip(bits)?;
+                word >>= bits;
+                left = left.saturating_sub(bits);
             }
         }
-    }
-
-    /// Skips a single symbol, with the distance behind a length, and tells it.
-    fn skip_symbol(&mut self, codes: &Codes) -> Option<usize> {
-        let found = codes.literals.find(self.peek())?;
-        self.skip(found.bits() + length_bits(found.symbol()))?;
-        if found.symbol() > END {
-            let distance = codes.distances.find(self.peek())?;
-            self.skip(distance.bits() + distance_bits(distance.symbol()))?;
-        }
-        Some(found.symbol())
     }
 
     /// The codes in front of a block that brings its own.
@@ -128,16 +121,19 @@ impl Bits<'_> {
         for symbol in &LENGTH_ORDER[..count] {
             lengths[*symbol] = u8::try_from(self.take(3)?).ok()?;
         }
-        let code = Code::new(&lengths)?;
+        let table = Table::new(&lengths, |_| (Kind::Literal, 0))?;
         let mut lengths: Vec<u8> = Vec::with_capacity(literals + distances);
         while lengths.len() < literals + distances {
-            let found = code.find(self.peek())?;
-            self.skip(found.bits())?;
-            let (value, times) = match found.symbol() {
+            let found = table.find(self.peek());
+            if found.kind == Kind::Unused {
+                return None;
+            }
+            self.skip(found.bits.into())?;
+            let (value, times) = match found.symbol {
                 16 => (*lengths.last()?, 3 + self.take(2)?),
                 17 => (0, 3 + self.take(3)?),
                 18 => (0, 11 + self.take(7)?),
-                length => (u8::try_from(length).ok()?, 1),
+                length => (length, 1),
             };
             lengths.resize(lengths.len() + times, value);
         }
@@ -148,45 +144,19 @@ impl Bits<'_> {
 
 /// The codes of a block.
 struct Codes {
-    literals: Code,
-    distances: Code,
-    /// For the next bits, how many belong to symbols that are whole among them: literals, behind
-    /// them a length perhaps ([`MATCH`]). [`RARE`] when there is none.
-    steps: [u8; 1 << LOOK],
-    /// The same for a distance.
-    distance_steps: [u8; 1 << LOOK],
+    literals: Table,
+    distances: Table,
 }
 
 impl Codes {
     fn new(literals: &[u8], distances: &[u8]) -> Option<Self> {
-        let (literals, distances) = (Code::new(literals)?, Code::new(distances)?);
-        let mut steps = [RARE; 1 << LOOK];
-        for (next, step) in steps.iter_mut().enumerate() {
-            *step = literal_step(&literals, next);
-        }
-        let mut distance_steps = [RARE; 1 << LOOK];
-        for (found, step) in distances.short.iter().zip(&mut distance_steps) {
-            if found.bits() > 0 {
-                *step = (found.bits() + distance_bits(found.symbol())).to_le_bytes()[0];
-            }
-        }
-        Some(Self { literals, distances, steps, distance_steps })
-    }
-}
-
-/// What is whole among the next [`LOOK`] bits.
-fn literal_step(literals: &Code, next: usize) -> u8 {
-    let mut bits = 0;
-    loop {
-        let found = literals.short[next >> bits];
-        let whole = found.bits() > 0 && bits + found.bits() <= LOOK;
-        if whole && found.symbol() < END {
-            bits += found.bits();
-        } else if whole && found.symbol() > END {
-            return (bits + found.bits() + length_bits(found.symbol())).to_le_bytes()[0] | MATCH;
-        } else {
-            return if bits > 0 { bits.to_le_bytes()[0] } else { RARE };
-        }
+        let literals = Table::new(literals, |symbol| match symbol {
+            ..END => (Kind::Literal, 0),
+            END => (Kind::End, 0),
+            _ => (Kind::Match, length_bits(symbol)),
+        })?;
+        let distances = Table::new(distances, |symbol| (Kind::Match, distance_bits(symbol)))?;
+        Some(Self { literals, distances })
     }
 }
 
@@ -198,108 +168,82 @@ fn fixed() -> Option<Codes> {
     Codes::new(&literals, &[5; DISTANCES])
 }
 
-/// Bits behind the code of a length; none behind a literal's.
-fn length_bits(symbol: usize) -> usize {
+/// Bits behind the code of a length.
+fn length_bits(symbol: usize) -> u8 {
     match symbol {
-        265..=284 => (symbol - 261) / 4,
+        265..=284 => ((symbol - 261) / 4).to_le_bytes()[0],
         _ => 0,
     }
 }
 
 /// Bits behind the code of a distance.
-fn distance_bits(symbol: usize) -> usize {
-    (symbol / 2).saturating_sub(1)
+fn distance_bits(symbol: usize) -> u8 {
+    (symbol / 2).saturating_sub(1).to_le_bytes()[0]
 }
 
-/// The next bits, as tables take them.
-fn look(word: u64) -> usize {
-    const MASK: u64 = (1 << LOOK) - 1;
-    usize::try_from(word & MASK).unwrap_or(0)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// No code begins like this.
+    Unused,
+    /// Nothing follows.
+    Literal,
+    /// A length, behind which a distance follows.
+    Match,
+    /// The end of the block.
+    End,
 }
 
-/// A symbol, and the bits of its code.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a code says.
+#[derive(Clone, Copy, Debug)]
 struct Found {
+    kind: Kind,
+    /// Bits of the code and of what belongs to it.
     bits: u8,
-    symbol: u16,
+    /// The symbol's low byte.
+    symbol: u8,
 }
 
-impl Found {
-    /// `None` for numbers that no code has.
-    fn new(bits: usize, symbol: usize) -> Option<Self> {
-        Some(Self { bits: u8::try_from(bits).ok()?, symbol: u16::try_from(symbol).ok()? })
-    }
-
-    fn bits(self) -> usize {
-        self.bits.into()
-    }
-
-    fn symbol(self) -> usize {
-        self.symbol.into()
-    }
+/// For every value of as many bits as the longest code has, what begins like this.
+struct Table {
+    entries: Vec<Found>,
+    mask: u64,
 }
 
-/// A prefix code (RFC 1951, 3.2.2).
-struct Code {
-    /// What the next bits begin with; no bits: nothing, or a longer code.
-    short: [Found; 1 << LOOK],
-    /// For each number of bits the first code and how many there are.
-    ranges: [(usize, usize); CODE_MAX + 1],
-    /// The symbols in the order of their codes.
-    symbols: Vec<usize>,
-}
-
-impl Code {
-    /// `lengths` has the length of each symbol's code. `None` when they contradict each other.
-    fn new(lengths: &[u8]) -> Option<Self> {
-        let mut this = Self {
-            short: [Found::default(); 1 << LOOK],
-            ranges: [(0, 0); CODE_MAX + 1],
-            symbols: Vec::with_capacity(lengths.len()),
-        };
-        if lengths.iter().any(|length| usize::from(*length) > CODE_MAX) {
+impl Table {
+    /// `lengths` has the length of each symbol's code; `meaning` a symbol's kind and the bits that
+    /// follow its code. `None` when the codes contradict each other.
+    fn new(lengths: &[u8], meaning: impl Fn(usize) -> (Kind, u8)) -> Option<Self> {
+        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
+        if usize::from(longest) > CODE_MAX {
             return None;
         }
+        let size = 1_usize << longest;
+        let unused = Found { kind: Kind::Unused, bits: 0, symbol: 0 };
+        let mut entries = vec![unused; size];
         let mut code = 0_usize;
-        for bits in 1..=CODE_MAX {
-            let first = code;
-            let symbols = lengths.iter().enumerate().filter(|(_, len)| usize::from(**len) == bits);
+        for bits in 1..=longest {
+            let symbols = lengths.iter().enumerate().filter(|(_, length)| **length == bits);
             for (symbol, _) in symbols {
                 if code >> bits != 0 {
                     return None;
                 }
-                this.symbols.push(symbol);
                 // Codes stand in the stream with their highest bit first.
-                let start = code.reverse_bits() >> (usize::BITS as usize - bits);
-                let places = this.short.iter_mut().skip(start).step_by(1 << bits);
-                if bits <= LOOK {
-                    let found = Found::new(bits, symbol)?;
-                    places.for_each(|place| *place = found);
-                }
+                let first = code.reverse_bits() >> (usize::BITS - u32::from(bits));
+                let (kind, extra) = meaning(symbol);
+                let found = Found { kind, bits: bits + extra, symbol: symbol.to_le_bytes()[0] };
+                entries[first..].iter_mut().step_by(1 << bits).for_each(|entry| *entry = found);
                 code += 1;
             }
-            this.ranges[bits] = (first, code - first);
             code <<= 1;
         }
-        Some(this)
+        Some(Self { entries, mask: size as u64 - 1 })
     }
 
-    /// The symbol that `word` begins with.
-    fn find(&self, word: u64) -> Option<Found> {
-        let short = self.short[look(word)];
-        if short.bits > 0 {
-            return Some(short);
-        }
-        let ahead = word.reverse_bits();
-        let mut before = 0;
-        for (bits, (first, count)) in self.ranges.iter().enumerate().skip(1) {
-            let code = usize::try_from(ahead >> (64 - bits)).ok()?;
-            if let Some(index) = code.checked_sub(*first).filter(|index| index < count) {
-                return Found::new(bits, self.symbols[before + index]);
-            }
-            before += count;
-        }
-        None
+    fn find(&self, word: u64) -> Found {
+        usize::try_from(word & self.mask)
+            .ok()
+            .and_then(|index| self.entries.get(index).copied())
+            .unwrap_or(Found { kind: Kind::Unused, bits: 0, symbol: 0 })
     }
 }
 

@@ -41,19 +41,3 @@ pub fn check_piece(data: &[u8]) {
     let last = block::last_block(&stream).expect("BUG: a compressor's stream is sound");
     assert_eq!(last.end.div_ceil(8), stream.len());
 }
-
-/// For benchmarks.
-#[doc(hidden)]
-pub mod benching {
-    /// The complete deflate stream of a piece.
-    #[must_use]
-    pub fn deflate(piece: &[u8]) -> Vec<u8> {
-        crate::piece::Compressor::new(6).deflate(piece)
-    }
-
-    /// Bits of a deflate stream.
-    #[must_use]
-    pub fn bits(stream: &[u8]) -> Option<usize> {
-        crate::block::last_block(stream).map(|last| last.end)
-    }
-}
