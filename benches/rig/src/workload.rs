@@ -5,13 +5,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 
 use bootwright_boot::iso9660;
-use bootwright_gzip::Gzip;
 use bootwright_image::{
     Blob, Digest, FileTree, InodeId, Kind, Metadata, Silent, SparseWrite, StreamKey,
 };
 use bootwright_oci::benching as oci;
-use bootwright_partitions::disk::{Disk, Partition};
-use bootwright_partitions::{Guid, SparseFile, ext, fat, gpt};
+use bootwright_partitions::{SparseFile, ext, fat};
 use bootwright_squashfs::{Compression, Options, Writer};
 
 use crate::members::Members;
@@ -39,7 +37,7 @@ impl Workload {
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 10] = [
+pub const WORKLOADS: [Workload; 9] = [
     Workload { name: "tar-headers", items: 20_000, prepare: tar_headers },
     Workload { name: "layer-merge", items: 30_000, prepare: layer_merge },
     Workload { name: "squashfs-tables", items: 30_000, prepare: squashfs_tables },
@@ -49,7 +47,6 @@ pub const WORKLOADS: [Workload; 10] = [
     Workload { name: "fat-volume", items: 5_000, prepare: fat_volume },
     Workload { name: "fat-contents", items: 64, prepare: fat_contents },
     Workload { name: "ext-volume", items: 20_000, prepare: ext_volume },
-    Workload { name: "gzip-disk", items: 1024, prepare: gzip_disk },
 ];
 
 /// Directories have as many entries.
@@ -170,29 +167,6 @@ fn ext_volume(inodes: u32) -> Work {
         let plan = ext::Plan::new(&tree, &options, &holes).expect("BUG: the tree is sound");
         let output = plan.emit(&(), Null::default(), &Silent);
         assert_eq!(output.expect("BUG: contents are in memory").end, plan.len());
-    })
-}
-
-/// Writes a disk of as many MiB, of which one in 16 is not empty, through gzip; compressing is
-/// another thread's work.
-fn gzip_disk(mebibytes: u32) -> Work {
-    let content = noise(1);
-    let guid = Guid::from_content(&[b"disk"]);
-    let len = u64::from(mebibytes) << 20;
-    let part = Partition::new("all", gpt::types::LINUX_FILESYSTEM, guid, len);
-    let disk = Disk::new(guid, vec![part]);
-    Box::new(move || {
-        let plan = disk.plan().expect("BUG: the partition fits");
-        let gzip = Gzip::new(Null::default(), bootwright_gzip::Options::new(NonZeroUsize::MIN));
-        let gzip = plan.emit(gzip, |_, place| {
-            for _ in 0..mebibytes / 16 {
-                place.write_all(&content)?;
-                place.zeros(15 << 20)?;
-            }
-            Ok::<_, io::Error>(())
-        });
-        let (_, summary) = gzip.and_then(Gzip::finish).expect("BUG: nothing is written");
-        assert_eq!(summary.uncompressed, plan.len());
     })
 }
 
