@@ -1,5 +1,7 @@
 //! `bootwright disk` and `bootwright maas`.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
@@ -9,9 +11,11 @@ use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
 use super::{epoch, machine, print, reference, source_with};
+use crate::image::Timestamp;
+use crate::oci::Reference;
 use crate::recipe::Source;
 use crate::recipe::checksum_hex;
-use crate::recipe::disk::maas::{MaasRecipe, upload_command};
+use crate::recipe::disk::maas::{CloudSource, MaasRecipe, upload_command};
 use crate::recipe::disk::{DiskRecipe, PartitionReport};
 
 /// Runs the command and prints its summary.
@@ -58,10 +62,8 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     let start = Instant::now();
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
     let epoch = epoch::from_environment()?;
-    let reference = reference(&args.cloud_rootfs, "--cloud-rootfs", &args.source, progress)?;
+    let cloud = cloud_source(&args, epoch, jobs, progress)?;
     let source = source_with(args.source, epoch, jobs, None, progress)?;
-    let architecture = source.architecture;
-    let cloud = Source { architecture, epoch, jobs, ..Source::new(reference) };
     let recipe = MaasRecipe {
         user_data: args.user_data,
         content: args.content.content,
@@ -72,6 +74,9 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     let report = recipe.write_file(&args.output, &args.name, progress)?;
     let mut summary = Summary::default();
     inputs(&mut summary, &report.disk.inputs);
+    if let Some(cloud) = &report.cloud {
+        summary.line("cloud", cloud.clone(), cloud.clone().into());
+    }
     partitions(&mut summary, &report.disk.partitions);
     summary.line("disk", human(report.disk.len), json!({ "bytes": report.disk.len }));
     let seconds = start.elapsed().as_secs_f64();
@@ -84,6 +89,26 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     let upload = upload_command(&args.name, report.architecture, &path);
     summary.line("upload", upload.clone(), upload.into());
     print(summary.render(as_json).as_bytes())
+}
+
+/// What boots first: an image by its reference, or a file as it is.
+fn cloud_source(
+    args: &MaasArgs,
+    epoch: Option<Timestamp>,
+    jobs: NonZeroUsize,
+    progress: &Progress,
+) -> anyhow::Result<CloudSource> {
+    let source = |base| {
+        let architecture = args.source.arch;
+        Box::new(Source { architecture, epoch, jobs, ..Source::new(base) })
+    };
+    let path = PathBuf::from(&args.cloud_rootfs);
+    let is_named = Reference::parse(&args.cloud_rootfs).is_ok();
+    if !is_named && path.is_file() {
+        return Ok(CloudSource::File { source: source(Reference::Tar(path.clone())), path });
+    }
+    let reference = reference(&args.cloud_rootfs, "--cloud-rootfs", &args.source, progress)?;
+    Ok(CloudSource::Image(source(reference)))
 }
 
 /// What the disk is divided into.

@@ -19,6 +19,7 @@ use bootwright_uki::signer::SignError;
 use bootwright_uki::unified::{BuildError, LaterError};
 
 use super::Architecture;
+use super::disk::maas::CloudError;
 use super::steps::StepError;
 use crate::dockerfile::DockerfileError;
 use crate::output::OutputError;
@@ -97,6 +98,9 @@ pub enum RecipeError {
     /// Kernel or initrd of the system that boots first on a machine of MAAS.
     #[error("the cloud root file system cannot boot")]
     Cloud(#[source] FindError),
+    /// An image of the system that boots first on a machine of MAAS.
+    #[error("cannot take the cloud root file system out of an image")]
+    CloudImage(#[from] CloudError),
     /// No architecture was given and the image names none that is known.
     #[error("the base image does not say which architecture it is for ({found:?})")]
     UnknownArchitecture {

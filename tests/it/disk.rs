@@ -21,7 +21,7 @@ const FIRST: &str = "root=LABEL=UBUNTU_ROOTFS";
 
 /// A small base image, and beside it what the tests' disks are made from; `None` after saying what
 /// is missing.
-fn inputs(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn inputs(folder: &Path) -> Option<PathBuf> {
     let base = small::base_image(folder)?;
     if !Path::new(GRUB).is_file() {
         skip(&format!("{GRUB} not found"));
@@ -49,12 +49,12 @@ fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
     disk
 }
 
-fn bootwright(command: &str, file: &Path, more: &[&str]) -> std::process::Output {
+pub(crate) fn bootwright(command: &str, file: &Path, more: &[&str]) -> std::process::Output {
     Command::new(BOOTWRIGHT).arg(command).arg(file).args(more).output().unwrap()
 }
 
 /// Cuts the partitions out of a disk, by what `inspect` says of it.
-fn partitions(disk: &Path, folder: &Path) -> Vec<(String, PathBuf)> {
+pub(crate) fn partitions(disk: &Path, folder: &Path) -> Vec<(String, PathBuf)> {
     let told = bootwright("inspect", disk, &["--json"]);
     let told: Value = serde_json::from_slice(&told.stdout).unwrap();
     let source = File::open(disk).unwrap();
@@ -94,7 +94,7 @@ fn check_volumes(disk: &Path, folder: &Path) -> Vec<String> {
     labels
 }
 
-fn debugfs(volume: &Path, request: &str) -> String {
+pub(crate) fn debugfs(volume: &Path, request: &str) -> String {
     text(tool("debugfs").args(["-R", request]).arg(volume))
 }
 

@@ -13,6 +13,7 @@ mod disk;
 mod dockerfile;
 mod fixture;
 mod library;
+mod maas;
 mod machine;
 mod project;
 #[cfg(feature = "registry")]

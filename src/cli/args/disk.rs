@@ -48,7 +48,8 @@ pub(crate) struct MaasArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
-    /// Root file system that boots first: a cloud image with cloud-init, kernel and initrd
+    /// Root file system that boots first, with cloud-init, kernel and initrd: an image as for
+    /// --base, or a cloud image's file: ext4 or a disk with a GPT, raw, in gzip, or in a tar
     #[arg(long, value_name = "IMAGE")]
     pub(crate) cloud_rootfs: OsString,
 

@@ -26,7 +26,7 @@ use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use layout::Recovery;
 use trees::{Content, Oem};
-use volume::{Part, Shape, emit};
+use volume::{Part, Shape, emit, work};
 
 /// Every input of a disk.
 #[derive(Clone, Debug)]
@@ -174,7 +174,7 @@ impl DiskRecipe {
         if let Some((tree, len)) = &content {
             parts.push(layout::content("COS_CONTENT", (tree, *len), &holes, &shape, root.epoch)?);
         }
-        observer.begin(Phase::Write, Some(root.content_len()));
+        observer.begin(Phase::Write, Some(work(&parts)));
         let (partitions, len) = write(&parts, &shape)?;
         observer.end(Phase::Write);
         drop(parts);
