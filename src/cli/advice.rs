@@ -6,6 +6,7 @@ use crate::output::OutputError;
 use crate::project::images::ImagesError;
 use crate::project::run::RunError;
 use crate::recipe::RecipeError;
+use crate::recipe::disk::maas::CloudError;
 
 /// A sentence for people, where there is something better to say than the error itself.
 pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
@@ -56,6 +57,10 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
             "install the missing package in the base image, for example on Debian: \
              linux-image-amd64 dracut shim-signed grub-efi-amd64-signed grub-pc-bin"
         }
+        RecipeError::CloudImage(error) => return for_cloud_image(error),
+        RecipeError::Landing(_) => {
+            "name one with --busybox, for example /bin/busybox of Debian's package busybox-static"
+        }
         RecipeError::Conflict { .. } => "remove one of the two",
         RecipeError::NotABundle { .. } => {
             "move it out of the folder; everything given has to end up on the medium"
@@ -73,6 +78,25 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
         }
         RecipeError::OtherKey { .. } => "build anew with the certificates of these keys",
         RecipeError::SpecialFile { .. } => "remove it from the folder given with --overlay-iso",
+        _ => return None,
+    })
+}
+
+fn for_cloud_image(error: &CloudError) -> Option<&'static str> {
+    Some(match error {
+        CloudError::Format { .. } => {
+            "convert a virtual disk first: qemu-img convert -O raw IMAGE IMAGE.raw"
+        }
+        CloudError::Volume { .. } => {
+            "repair a damaged file system or one that was in use (e2fsck -f FILE); one with features \
+             that are not read can be given as a tar of its files: tar:FILE"
+        }
+        CloudError::Table { .. } | CloudError::Damaged { .. } => {
+            "repair the partition table (sgdisk -e FILE), or name a file with the file system alone"
+        }
+        CloudError::NoRoot { .. } | CloudError::Several { .. } => {
+            "name a file with the root file system alone"
+        }
         _ => return None,
     })
 }

@@ -1,12 +1,13 @@
 //! `bootwright disk` and `bootwright maas`.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::args::{DiskArgs, MaasArgs};
+use super::args::{DiskArgs, MaasArgs, SourceArgs};
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
@@ -15,7 +16,7 @@ use crate::image::Timestamp;
 use crate::oci::Reference;
 use crate::recipe::Source;
 use crate::recipe::checksum_hex;
-use crate::recipe::disk::maas::{CloudSource, MaasRecipe, upload_command};
+use crate::recipe::disk::maas::{CloudSource, FirstBoot, MaasRecipe, upload_command};
 use crate::recipe::disk::{DiskRecipe, PartitionReport};
 
 /// Runs the command and prints its summary.
@@ -62,14 +63,17 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     let start = Instant::now();
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
     let epoch = epoch::from_environment()?;
-    let cloud = cloud_source(&args, epoch, jobs, progress)?;
+    let first = match &args.cloud_rootfs {
+        Some(cloud) => FirstBoot::Cloud(cloud_source(cloud, &args.source, epoch, jobs, progress)?),
+        None => FirstBoot::Landing { busybox: args.busybox },
+    };
     let source = source_with(args.source, epoch, jobs, None, progress)?;
     let recipe = MaasRecipe {
         user_data: args.user_data,
         content: args.content.content,
         cluster_config: args.content.cluster_config,
         edge_custom_config: args.content.edge_custom_config,
-        ..MaasRecipe::new(source, cloud)
+        ..MaasRecipe::new(source, first)
     };
     let report = recipe.write_file(&args.output, &args.name, progress)?;
     let mut summary = Summary::default();
@@ -93,21 +97,22 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
 
 /// What boots first: an image by its reference, or a file as it is.
 fn cloud_source(
-    args: &MaasArgs,
+    cloud: &OsStr,
+    args: &SourceArgs,
     epoch: Option<Timestamp>,
     jobs: NonZeroUsize,
     progress: &Progress,
 ) -> anyhow::Result<CloudSource> {
     let source = |base| {
-        let architecture = args.source.arch;
+        let architecture = args.arch;
         Box::new(Source { architecture, epoch, jobs, ..Source::new(base) })
     };
-    let path = PathBuf::from(&args.cloud_rootfs);
-    let is_named = Reference::parse(&args.cloud_rootfs).is_ok();
+    let path = PathBuf::from(cloud);
+    let is_named = Reference::parse(cloud).is_ok();
     if !is_named && path.is_file() {
         return Ok(CloudSource::File { source: source(Reference::Tar(path.clone())), path });
     }
-    let reference = reference(&args.cloud_rootfs, "--cloud-rootfs", &args.source, progress)?;
+    let reference = reference(cloud, "--cloud-rootfs", args, progress)?;
     Ok(CloudSource::Image(source(reference)))
 }
 

@@ -19,7 +19,7 @@ use bootwright_uki::signer::SignError;
 use bootwright_uki::unified::{BuildError, LaterError};
 
 use super::Architecture;
-use super::disk::maas::CloudError;
+use super::disk::maas::{CloudError, LandingError};
 use super::steps::StepError;
 use crate::dockerfile::DockerfileError;
 use crate::output::OutputError;
@@ -101,6 +101,9 @@ pub enum RecipeError {
     /// An image of the system that boots first on a machine of MAAS.
     #[error("cannot take the cloud root file system out of an image")]
     CloudImage(#[from] CloudError),
+    /// What curtin is to land on.
+    #[error("cannot make the landing partition")]
+    Landing(#[from] LandingError),
     /// No architecture was given and the image names none that is known.
     #[error("the base image does not say which architecture it is for ({found:?})")]
     UnknownArchitecture {

@@ -11,7 +11,7 @@ use super::volume::{Ext, Part, Shape, Volume};
 use crate::recipe::{RecipeError, Root};
 
 const MIB: u64 = 1 << 20;
-/// The EFI system partition and the one for configuration.
+/// The EFI system partition, the one for configuration, and the one for curtin to land on.
 const SMALL: u64 = 64 * MIB;
 /// Beyond the contents: in the recovery system's file system, and in its partition, which has to
 /// take a second one during an upgrade.
@@ -132,17 +132,19 @@ pub(super) fn efi<'t>(
     Ok(Part { name: "efi", kind: types::EFI_SYSTEM, attributes: ATTRIBUTE_REQUIRED, volume })
 }
 
-/// The partition with configuration.
-pub(super) fn oem<'t>(
+/// A small ext2 partition, such as the one with configuration.
+pub(super) fn small<'t>(
+    name: &'static str,
+    label: &str,
     tree: &'t FileTree,
     none: &'t Holes,
     shape: &Shape,
     time: Timestamp,
 ) -> Result<Part<'t>, RecipeError> {
-    let options = options("COS_OEM", Size::Exact(SMALL), shape, time);
+    let options = options(label, Size::Exact(SMALL), shape, time);
     let plan = Plan::new(tree, &options, none)?;
     let volume = Volume::Ext(Box::new(Ext { plan, tree, streams: &(), nested: None }));
-    Ok(Part { name: "oem", kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
+    Ok(Part { name, kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
 }
 
 /// The root file system that boots first on a machine of MAAS; `streams` delivers its contents.

@@ -168,7 +168,7 @@ impl DiskRecipe {
         let content = content.tree(root.epoch)?;
         let mut parts = vec![
             layout::efi(&efi, &shape, root.epoch)?,
-            layout::oem(&oem, &holes, &shape, root.epoch)?,
+            layout::small("oem", "COS_OEM", &oem, &holes, &shape, root.epoch)?,
             recovery.part(&root, &holes, &holes, &shape)?,
         ];
         if let Some((tree, len)) = &content {

@@ -78,7 +78,7 @@ pub(super) fn open(image: &File, place: &str) -> Result<Option<Found>, CloudErro
     start.seek(SeekFrom::Start(0)).map_err(failed)?;
     match Form::of(&mut start).map_err(failed)? {
         Form::FileSystem => {
-            let found = volume(image, 0, u64::MAX, place.to_owned())?;
+            let found = volume(image, 0, u64::MAX, place)?;
             if !is_root(&found.tree) {
                 return Err(CloudError::NoRoot { place: place.into(), count: 1 });
             }
@@ -107,7 +107,7 @@ fn disk(image: &File, place: &str) -> Result<Found, CloudError> {
     let mut count = 0;
     for part in parts.into_iter().filter(|part| part.file_system == FileSystem::Ext) {
         let place = format!("partition {} of {place}", part.number);
-        let found = volume(image, part.offset, part.len, place)?;
+        let found = volume(image, part.offset, part.len, &place)?;
         count += 1;
         if is_root(&found.tree) {
             roots.push((part, found));
@@ -133,8 +133,8 @@ fn is_serious(finding: &gpt::Finding) -> bool {
 }
 
 /// The file system that begins at byte `offset` and has at most `most` bytes.
-fn volume(image: &File, offset: u64, most: u64, place: String) -> Result<Found, CloudError> {
-    let failed = |source| CloudError::Volume { place: place.clone(), source };
+fn volume(image: &File, offset: u64, most: u64, place: &str) -> Result<Found, CloudError> {
+    let failed = |source| CloudError::Volume { place: place.into(), source };
     let file = image.try_clone().map_err(|source| failed(source.into()))?;
     let volume = Volume::open(file, offset).map_err(failed)?;
     if volume.len() > most {
