@@ -38,7 +38,7 @@ pub(crate) fn inputs(folder: &Path) -> Option<PathBuf> {
     Some(base)
 }
 
-fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
+pub(crate) fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
     let mut disk = Command::new(BOOTWRIGHT);
     disk.arg(command).arg("--base").arg(format!("oci:{}", base.display()));
     disk.arg("--overlay-rootfs").arg(folder.join("overlay"));
@@ -149,6 +149,55 @@ fn disks_of_large_sectors_are_sound_too() {
     assert_eq!(check_volumes(&image, folder.path()).len(), 4);
     let verified = bootwright("verify", &image, &[]);
     assert!(printed(&verified).contains("sectors of 4096 bytes"), "{}", printed(&verified));
+}
+
+#[test]
+fn partitions_may_be_files_of_their_own() {
+    require!("fsck.fat", "e2fsck", "blkid");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    run(&mut disk("disk", &base, folder, "edge"));
+    let before = names(folder);
+    let made = run(disk("disk", &base, folder, "apart").args(["--partitions", "--json"]));
+    let told: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let parts = partitions(&folder.join("edge.raw"), folder);
+    assert_eq!(parts.len(), 4);
+    for (name, cut) in &parts {
+        let alone = folder.join(format!("apart-{name}.img"));
+        assert_eq!(sha256(&alone), sha256(cut), "{name}");
+        assert!(told.to_string().contains(&format!("apart-{name}.img")), "{told}");
+        let checked = if name == "efi" { "fsck.fat" } else { "e2fsck" };
+        run(tool(checked).arg("-n").arg(&alone));
+    }
+    let new = names(folder).into_iter().filter(|name| !before.contains(name));
+    assert!(new.filter(|name| !name.ends_with(".cut")).all(|name| name.starts_with("apart-")));
+    // A length of what is no disk makes no sense.
+    let both = disk("disk", &base, folder, "apart").args(["--partitions", "--size", "4G"]).output();
+    assert_eq!(both.unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn a_base_image_brings_its_own_menu() {
+    require!("debugfs");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    let built_in = run(&mut disk("disk", &base, folder, "edge"));
+    assert!(printed(&built_in).contains("has no /etc/cos/grub.cfg"), "{}", printed(&built_in));
+    let own = folder.join("overlay/etc/cos/grub.cfg");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "set timeout=1\nmenuentry own {\n}\n").unwrap();
+    let made = run(&mut disk("disk", &base, folder, "edge"));
+    assert!(!printed(&made).contains("grub.cfg"), "{}", printed(&made));
+    let parts = partitions(&folder.join("edge.raw"), folder);
+    let recovery = &parts.iter().find(|(name, _)| name == "recovery").unwrap().1;
+    assert_eq!(debugfs(recovery, "cat /etc/cos/grub.cfg"), fs::read_to_string(&own).unwrap());
+    // It knows the image by its own name.
+    assert!(!debugfs(recovery, "ls -p /cOS").contains("rootfs.img"));
+    fs::write(&own, vec![b'#'; 2 << 20]).unwrap();
+    let refused = disk("disk", &base, folder, "edge").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn the_type_of_a_partition_says_which_root_it_is() {
 }
 
 /// A disk with a landing partition; what was said.
-fn landing(base: &Path, folder: &Path, more: &[&str]) -> Output {
+pub(crate) fn landing(base: &Path, folder: &Path, more: &[&str]) -> Output {
     let mut maas = Command::new(BOOTWRIGHT);
     maas.arg("maas").arg("--base").arg(format!("oci:{}", base.display()));
     maas.arg("--overlay-rootfs").arg(folder.join("overlay")).arg("--landing").args(more);
@@ -267,7 +267,7 @@ fn landing(base: &Path, folder: &Path, more: &[&str]) -> Output {
 }
 
 /// The static busybox of this machine; `None` after saying that there is none.
-fn busybox() -> Option<PathBuf> {
+pub(crate) fn busybox() -> Option<PathBuf> {
     let found = find("busybox").filter(|path| {
         let told = Command::new("ldd").arg(path).output().map(|told| printed(&told));
         told.is_ok_and(|told| told.contains("not a dynamic executable"))

@@ -8,6 +8,7 @@
 mod arm64;
 mod boot;
 mod cache;
+mod damage;
 mod determinism;
 mod disk;
 mod dockerfile;
