@@ -57,6 +57,10 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
             "install the missing package in the base image, for example on Debian: \
              linux-image-amd64 dracut shim-signed grub-efi-amd64-signed grub-pc-bin"
         }
+        RecipeError::Cloud(_) => {
+            "its kernel has to lie in /boot of the root file system itself: of images with a \
+             partition for /boot take the variant without, of Ubuntu the .tar.gz"
+        }
         RecipeError::CloudImage(error) => return for_cloud_image(error),
         RecipeError::Landing(_) => {
             "name one with --busybox, for example /bin/busybox of Debian's package busybox-static"

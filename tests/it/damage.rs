@@ -130,7 +130,7 @@ fn what_curtin_would_not_take_is_told() {
     assert!(said.contains("recent releases look for what is not there: netplan"), "{said}");
 
     // A disk for somebody else, packed: it is for MAAS by its name and has nothing for it.
-    run(disk("disk", &base, folder, "other").args(["--size", "1GiB"]));
+    run(disk("disk", &base, folder, "other").args(["--size", "2GiB"]));
     shell("gzip -1 other.raw");
     assert!(complaint(&folder.join("other.raw.gz")).contains("no partition has a folder /curtin"));
     // The packing itself.

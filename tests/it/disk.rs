@@ -159,8 +159,15 @@ fn partitions_may_be_files_of_their_own() {
     let Some(base) = inputs(folder) else { return };
     run(&mut disk("disk", &base, folder, "edge"));
     let before = names(folder);
-    let made = run(disk("disk", &base, folder, "apart").args(["--partitions", "--json"]));
+    let mut apart = disk("disk", &base, folder, "apart");
+    let made = run(apart.args(["--partitions", "--progress", "json"]));
     let told: Value = serde_json::from_slice(&made.stdout).unwrap();
+    // What lies in the recovery image is written once.
+    let events = String::from_utf8(made.stderr).unwrap();
+    let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let write: Vec<Value> = events.filter(|event| event["phase"] == "write").collect();
+    let total = write[0]["total"].as_u64().unwrap();
+    assert_eq!(write.last().unwrap()["done"].as_u64().unwrap(), total, "{write:?}");
     let parts = partitions(&folder.join("edge.raw"), folder);
     assert_eq!(parts.len(), 4);
     for (name, cut) in &parts {
