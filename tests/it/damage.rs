@@ -43,11 +43,15 @@ fn a_changed_byte_is_found_in_every_structure() {
     let blocks = text(tool("debugfs").args(["-R", "blocks /cOS/recovery.img", &volume]));
     let block: u64 = blocks.split_whitespace().next().unwrap().parse().unwrap();
     let nested = recovery + block * 4096;
-    let table = |volume: u64, block_size: u64, at: u64| {
+    let number = |at: u64| {
         let mut number = [0; 4];
-        let descriptors = volume + block_size.max(2048);
-        File::open(&image).unwrap().read_exact_at(&mut number, descriptors + at).unwrap();
-        volume + u64::from(u32::from_le_bytes(number)) * block_size
+        File::open(&image).unwrap().read_exact_at(&mut number, at).unwrap();
+        u64::from(u32::from_le_bytes(number))
+    };
+    // A table of the first group: the blocks' bitmap (0), the inodes' (4), the inodes (8).
+    let table = |volume: u64, which: u64| {
+        let block_size = 1024 << number(volume + 1024 + 24);
+        volume + number(volume + block_size.max(2048) + which) * block_size
     };
     let file = File::options().read(true).write(true).open(&image).unwrap();
     for (what, at, by) in [
@@ -66,21 +70,22 @@ fn a_changed_byte_is_found_in_every_structure() {
         ("free blocks of the superblock", oem + 1024 + 12, "partition 2 (oem): "),
         ("magic number", oem + 1024 + 56, "partition 2 (oem): it has no file system"),
         ("label", oem + 1024 + 120, r#"label is "#),
-        ("block bitmap", table(oem, 1024, 0), "block bitmap of group 0"),
-        ("inode bitmap", table(oem, 1024, 4), "inode bitmap of group 0"),
-        ("the root's kind", table(oem, 1024, 8) + 256 + 1, "partition 2 (oem): "),
+        ("block bitmap", table(oem, 0), "block bitmap of group 0"),
+        ("inode bitmap", table(oem, 4), "inode bitmap of group 0"),
+        ("the root's kind", table(oem, 8) + 256 + 1, "partition 2 (oem): "),
         ("free inodes", recovery + 1024 + 16, "partition 3 (recovery): "),
         ("the system's superblock", nested + 1024 + 12, "cOS/recovery.img: "),
-        ("the system's root", table(nested, 4096, 8) + 256 + 1, "cOS/recovery.img: "),
+        ("the system's root", table(nested, 8) + 256 + 1, "cOS/recovery.img: "),
         ("superblock with a checksum", content + 1024 + 200, "checksum of superblock"),
         ("group descriptor", content + 2048 + 14, "checksum of group descriptor 0"),
-        ("an inode", table(content, 1024, 8) + 256 + 8, "checksum of inode 2"),
+        ("an inode", table(content, 8) + 256 + 8, "checksum of inode 2"),
     ] {
         let mut byte = [0];
         file.read_exact_at(&mut byte, at).unwrap();
         file.write_all_at(&[byte[0] ^ 0x01], at).unwrap();
-        let said = complaint(&image);
-        assert!(said.contains(by), "{what}: {said}");
+        let found = bootwright("verify", &image, &[]);
+        let said = printed(&found);
+        assert!(!found.status.success() && said.contains(by), "{what}: {said}");
         file.write_all_at(&byte, at).unwrap();
     }
     assert!(bootwright("verify", &image, &[]).status.success());

@@ -17,8 +17,10 @@ pub(crate) const GRUB: &str = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signe
 const USER_DATA: &str = "#cloud-config\nhostname: edge\n";
 const LOGIN: &str = "palette-edge login:";
 const RECOVERY: &str = "root=live:LABEL=COS_RECOVERY";
-/// What systemd says when it starts the first boot's service.
-const SERVICE: &str = "Hand the machine over to the recovery system";
+/// What systemd says when it starts the first boot's service, as far as the console is wide, and
+/// when the machine goes down, which is the last that the service asks for.
+const SERVICE: &str = "over to the recovery system";
+const DOWN: &str = "Rebooting.";
 const FIRST: &str = "root=LABEL=UBUNTU_ROOTFS";
 
 /// A small base image, and beside it what the tests' disks are made from; `None` after saying what
@@ -329,7 +331,7 @@ fn a_disk_for_maas_boots_its_cloud_system_once_and_then_recovery() {
     let Some(image) = made("maas", "edge.raw") else { return };
     let board = Board::new("maas", Firmware::SetupMode);
     // The second login prompt is that of recovery, since the kernel before it was told so.
-    let steps = [FIRST, SERVICE, RECOVERY, LOGIN];
+    let steps = [FIRST, SERVICE, DOWN, RECOVERY, LOGIN];
     let log = board.boot_in_order(&image, Medium::Disk, &steps);
     assert_eq!(log.matches("Linux version").count(), 2, "{log}");
 }

@@ -99,6 +99,7 @@ impl DiskRecipe {
         self.build(observer, |parts, shape| {
             let plan = shape.plan(parts)?;
             let staged = Staged::new(&folder.join(format!("{name}.raw")))?;
+            observer.begin(Phase::Write, Some(work(parts)));
             emit(&plan, parts, SparseFile::new(staged.file()), observer)?.finish()?;
             staged.publish()?;
             let slots = parts.iter().zip(plan.slots());
@@ -119,6 +120,7 @@ impl DiskRecipe {
     ) -> Result<DiskReport, RecipeError> {
         self.build(observer, |parts, _| {
             let mut done = Vec::new();
+            observer.begin(Phase::Write, Some(work(parts)));
             for part in parts {
                 let staged = Staged::new(&folder.join(format!("{name}-{}.img", part.name)))?;
                 let mut output = SparseFile::new(staged.file());
@@ -174,7 +176,6 @@ impl DiskRecipe {
         if let Some((tree, len)) = &content {
             parts.push(layout::content("COS_CONTENT", (tree, *len), &holes, &shape, root.epoch)?);
         }
-        observer.begin(Phase::Write, Some(work(&parts)));
         let (partitions, len) = write(&parts, &shape)?;
         observer.end(Phase::Write);
         drop(parts);
