@@ -21,6 +21,8 @@ mod readers;
 #[cfg(feature = "registry")]
 mod registry;
 mod safety;
+#[cfg(feature = "registry")]
+mod sample;
 mod sbom;
 mod signing;
 mod small;

@@ -100,6 +100,7 @@ impl Planner<'_> {
 
     fn push(&mut self, step: Step) {
         self.user_data(&step);
+        self.content(&step);
         let inputs = super::places::inputs(&step, self.project);
         let programs = match &step {
             Step::Iso(_)
@@ -129,6 +130,18 @@ impl Planner<'_> {
         self.problems.extend(
             found.into_iter().filter(|problem| !warned || problem.severity == Severity::Error),
         );
+    }
+
+    /// Files beside content bundles, which the installer does not look at.
+    fn content(&mut self, step: &Step) {
+        if !matches!(step, Step::Iso(_) | Step::UkiIso(_)) {
+            return;
+        }
+        for other in &self.project.files.content_others {
+            let place = Place::file(&other.to_string_lossy());
+            let text = "left out: content bundles are files *.zst in the folder itself";
+            self.problems.push(Problem::warning(place, text));
+        }
     }
 
     fn root(&self, uki: bool) -> RootFs {
@@ -162,7 +175,7 @@ impl Planner<'_> {
             name: arguments.get("ISO_NAME").into(),
             overlay_iso: (!files.overlay_iso.is_empty()).then(|| "overlay/files-iso".into()),
             user_data: path(files.user_data.as_ref()),
-            content: files.content_folders.clone(),
+            content: files.content.iter().map(|file| file.path.clone()).collect(),
             cluster_config: path(files.cluster_config.as_ref()),
             edge_config: path(files.edge_config.as_ref()),
             menu: MenuEdits {
