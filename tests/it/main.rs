@@ -14,6 +14,8 @@ mod dockerfile;
 mod fixture;
 mod library;
 mod machine;
+#[cfg(feature = "registry")]
+mod mistakes;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;

@@ -1,5 +1,6 @@
 //! From a project to steps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bootwright_uki::keys::MicrosoftSet;
@@ -132,10 +133,22 @@ impl Planner<'_> {
         );
     }
 
-    /// Files beside content bundles, which the installer does not look at.
+    /// Content bundles that would have one name, and files beside them, which the installer does
+    /// not look at.
     fn content(&mut self, step: &Step) {
         if !matches!(step, Step::Iso(_) | Step::UkiIso(_)) {
             return;
+        }
+        let mut names = BTreeMap::new();
+        for ProjectFile { path, .. } in &self.project.files.content {
+            if let Some(first) = names.insert(path.file_name(), path) {
+                let text = format!(
+                    "{} has the same name, and all bundles lie in one folder of the medium",
+                    first.display()
+                );
+                let problem = Problem::error(Place::file(&path.to_string_lossy()), text);
+                self.problems.push(problem.help("rename one of the two"));
+            }
         }
         for other in &self.project.files.content_others {
             let place = Place::file(&other.to_string_lossy());
