@@ -91,7 +91,7 @@ const CASES: &[Case] = &[
                 p,
                 "user-data",
                 "#cloud-config\nssh_authorized_keys: [x]\nstylus:\n  site:\n    paletteEndpoint: https://api.spectrocloud.com/\n",
-            )
+            );
         },
         &["+validate-user-data"],
     ),
@@ -196,7 +196,7 @@ const CASES: &[Case] = &[
                 p,
                 ".edge-custom-config.yaml",
                 "content:\n signing:\n  publicKey:\n   base64EncodedValue: \"\"\n",
-            )
+            );
         },
         ISO,
     ),
@@ -216,9 +216,16 @@ fn is_aside(line: &str) -> bool {
 
 #[test]
 fn planted_mistakes_read_well() {
+    let Some(made) = Made::new() else { return };
+    let sound = made.folder().join("sound");
+    fs::create_dir(&sound).unwrap();
+    run(Command::new("cp").arg("-a").arg(made.project()).arg(made.store()).arg(&sound));
     let mut told = String::new();
     for (what, plant, words) in CASES {
-        let Some(made) = Made::new() else { return };
+        for folder in [made.project(), made.store()] {
+            fs::remove_dir_all(folder).unwrap();
+        }
+        run(Command::new("cp").arg("-a").arg(sound.join(".")).arg(made.folder()));
         plant(&made.project());
         let mut command = made.command(words);
         command.arg("--progress=none").env("SOURCE_DATE_EPOCH", "1795000000");
