@@ -89,11 +89,10 @@ fn a_changed_byte_is_found_in_every_structure() {
         file.write_all_at(&byte, at).unwrap();
     }
     assert!(bootwright("verify", &image, &[]).status.success());
-    for (short, by) in [(512, "backup gpt"), (1 << 20, "gpt"), (len / 2, "gpt"), (len - 700, "gpt")]
-    {
+    for short in [512, 1 << 20, len / 2, len - 700] {
         file.set_len(len - short).unwrap();
         let said = complaint(&image);
-        assert!(said.contains(by), "{short}: {said}");
+        assert!(said.contains("partition table"), "{short}: {said}");
     }
 }
 

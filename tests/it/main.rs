@@ -16,6 +16,8 @@ mod fixture;
 mod library;
 mod maas;
 mod machine;
+#[cfg(feature = "registry")]
+mod mistakes;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;
@@ -23,6 +25,8 @@ mod readers;
 #[cfg(feature = "registry")]
 mod registry;
 mod safety;
+#[cfg(feature = "registry")]
+mod sample;
 mod sbom;
 mod signing;
 mod small;

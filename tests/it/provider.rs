@@ -51,7 +51,7 @@ printf 1.26.4-k3s1 > usr/bin/k3s; chmod 755 usr/bin/k3s
 "#;
 
 /// Puts an image with these files into a layout.
-fn put(layout: &Path, name: &str, files: &[(&str, u16, &[u8])]) {
+pub(crate) fn put(layout: &Path, name: &str, files: &[(&str, u16, &[u8])]) {
     let mut tree = FileTree::new(Metadata::directory(0o755));
     for (path, mode, content) in files {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -111,13 +111,13 @@ fn put_packages(store: &Path, versions: &[&str]) {
 }
 
 /// A project and a store with stand-ins for all images that it names.
-struct Made {
+pub(crate) struct Made {
     folder: tempfile::TempDir,
     base: PathBuf,
 }
 
 impl Made {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let base = small::base_image(folder.path())?;
         let made = Self { folder, base };
@@ -166,11 +166,15 @@ impl Made {
         }
     }
 
-    fn project(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
@@ -178,7 +182,7 @@ impl Made {
         self.project().join("build/provider-images")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(BOOTWRIGHT);
         command.args(words).current_dir(self.project());
         command.arg("--offline").arg("--store").arg(self.store());
