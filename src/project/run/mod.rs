@@ -1,32 +1,33 @@
 //! Carrying out a plan. Steps that nothing carries out yet are refused before the first one runs.
 
+mod disk;
+mod image;
+mod iso;
+mod keys;
+mod uki;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bootwright_image::{Observer, Timestamp};
-use bootwright_oci::{ContentDigest, Reference};
+use bootwright_oci::Reference;
 use bootwright_squashfs as squashfs;
-use bootwright_uki::keys::Validity;
-use bootwright_uki::signer::RsaBits;
 
 use super::image_name::ImageName;
 use super::images::{Finder, Images, ImagesError};
 use super::load::Project;
 use super::manifest::{Artefact, Manifest};
-use super::plan::{Disk, Genkey, Installer, Plan, Planned, RootFs, Step, UkiInstaller};
-use super::provider::{self, Builder};
+use super::plan::{Plan, Planned, RootFs, Step};
+use super::provider;
 use crate::cache::Cache;
 use crate::output::OutputError;
-use crate::recipe::disk::DiskRecipe;
-use crate::recipe::genkey::{Keys, KeysRecipe};
-use crate::recipe::iso::{IsoRecipe, IsoReport};
+use crate::recipe::iso::IsoReport;
 use crate::recipe::provider::{Foundation, ImageReport};
-use crate::recipe::uki::{UkiRecipe, UkiReport};
+use crate::recipe::uki::UkiReport;
 use crate::recipe::{Architecture, RecipeError, Source};
 
 /// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
@@ -266,91 +267,6 @@ impl Runner<'_> {
         })
     }
 
-    fn iso(&self, planned: &Planned, step: &Installer) -> Result<Done, RunError> {
-        let recipe = IsoRecipe {
-            overlay_iso: step.overlay_iso.iter().map(|path| self.at(path)).collect(),
-            user_data: self.one(step.user_data.as_ref()),
-            content: self.all(&step.content),
-            cluster_config: self.one(step.cluster_config.as_ref()),
-            edge_custom_config: self.one(step.edge_config.as_ref()),
-            menu: step.menu,
-            squashfs: self.settings.squashfs.clone(),
-            ..IsoRecipe::new(self.source(&step.root)?)
-        };
-        let folder = self.at(Path::new(BUILD));
-        let report = recipe.write_file(&folder, &step.name, self.observer)?;
-        let read = (report.len, &report.sha256, &report.inputs[..]);
-        self.manifest(planned, &step.name, read)?;
-        Ok(Done::Iso(folder.join(format!("{}.iso", step.name)), Box::new(report)))
-    }
-
-    fn uki(&self, planned: &Planned, step: &UkiInstaller) -> Result<Done, RunError> {
-        let installer = &step.installer;
-        let source = self.source(&installer.root)?;
-        self.observer.warn(format_args!("{} is not added to the medium", step.stylus_package));
-        let recipe = UkiRecipe {
-            extend_cmdline: Some(step.cmdline.clone()).filter(|words| !words.is_empty()),
-            branding: step.branding.clone(),
-            enroll: step.enroll,
-            overlay_iso: installer.overlay_iso.iter().map(|path| self.at(path)).collect(),
-            user_data: self.one(installer.user_data.as_ref()),
-            content: self.all(&installer.content),
-            cluster_config: self.one(installer.cluster_config.as_ref()),
-            edge_custom_config: self.one(installer.edge_config.as_ref()),
-            ..UkiRecipe::new(source, self.at(&step.keys))
-        };
-        let folder = self.at(Path::new(BUILD));
-        let report = recipe.write_iso(&folder, &installer.name, self.observer)?;
-        let read = (report.len, &report.sha256, &report.inputs[..]);
-        self.manifest(planned, &installer.name, read)?;
-        Ok(Done::Uki(folder.join(format!("{}.iso", installer.name)), Box::new(report)))
-    }
-
-    fn raw_disk(&self, step: &Disk) -> Result<Done, RunError> {
-        let recipe = DiskRecipe {
-            user_data: self.one(step.user_data.as_ref()),
-            ..DiskRecipe::new(self.source(&step.root)?)
-        };
-        let folder = self.at(Path::new(BUILD));
-        recipe.write_file(&folder, &step.name, self.observer)?;
-        Ok(Done::Files(vec![folder.join(format!("{}.raw", step.name))]))
-    }
-
-    /// A container image on the foundation that all images of the project share.
-    fn image(
-        &self,
-        planned: &Planned,
-        root: &RootFs,
-        write: impl FnOnce(&Builder<'_>, &mut Foundation) -> Result<ImageReport, RunError>,
-    ) -> Result<Done, RunError> {
-        let Self { project, settings, observer, found, .. } = self;
-        let finder = finder(project, settings, root.architecture, *observer);
-        let builder = Builder { project, settings, finder, found, observer: *observer };
-        let mut foundation = self.foundation.borrow_mut();
-        let foundation = match &mut *foundation {
-            Some(foundation) => foundation,
-            none => none.insert(builder.foundation(root)?),
-        };
-        let report = write(&builder, foundation)?;
-        self.image_manifest(planned, &report)?;
-        Ok(Done::Image(self.at(Path::new(provider::LAYOUT)), Box::new(report)))
-    }
-
-    fn image_manifest(&self, planned: &Planned, report: &ImageReport) -> Result<(), RunError> {
-        let ContentDigest::Sha256(sha256) = &report.digest else {
-            unreachable!("BUG: images are written with SHA-256")
-        };
-        let (name, len, read) = (&report.name, report.len, &report.inputs[..]);
-        let artefact = Artefact { name, len, sha256, read };
-        let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
-        let last = name.rsplit('/').next().unwrap_or(name);
-        let file = last.split_once(':').map_or(last, |(repository, tag)| match &planned.step {
-            Step::ProviderImage(_) => tag,
-            _ => repository,
-        });
-        Ok(manifest.write(&self.at(Path::new(BUILD)), file)?)
-    }
-
     fn manifest(
         &self,
         planned: &Planned,
@@ -361,41 +277,5 @@ impl Runner<'_> {
         let artefact = Artefact { name: &file, len, sha256, read };
         let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
         Ok(manifest.write(&self.at(Path::new(BUILD)), name)?)
-    }
-
-    fn genkey(&self, step: &Genkey) -> Result<Done, RunError> {
-        if let Some(image) = &step.extension_certificate {
-            let text = "the certificate of system extensions is not enrolled";
-            self.observer.warn(format_args!("{text} ({image})"));
-        }
-        let time = self.settings.epoch.unwrap_or(self.settings.now);
-        let keys = match step.present {
-            true => Keys::Present,
-            false => Keys::New {
-                organisation: step.organisation.clone(),
-                bits: RsaBits::Rsa2048,
-                validity: Validity::days(time, step.days),
-            },
-        };
-        let exported = self.one(step.exported.as_ref());
-        let recipe =
-            KeysRecipe { keys, microsoft: step.microsoft, exported, extra_db: Vec::new(), time };
-        let folder = self.at(&step.folder);
-        let files = recipe.write(&folder)?;
-        Ok(Done::Files(files.into_iter().map(|file| folder.join(file)).collect()))
-    }
-
-    fn secure_boot_folders(&self) -> Result<Done, RunError> {
-        let mut made = Vec::new();
-        for (name, mode) in SECURE_BOOT {
-            let path = self.at(Path::new(name));
-            let make = || -> io::Result<()> {
-                std::fs::create_dir_all(&path)?;
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
-            };
-            make().map_err(|source| RunError::Folder { path: path.clone(), source })?;
-            made.push(path);
-        }
-        Ok(Done::Files(made))
     }
 }
