@@ -21,7 +21,7 @@ use std::fmt;
 
 pub use checksum::hex as checksum_hex;
 pub use error::RecipeError;
-pub use root::{Root, Source};
+pub use root::{Base, Layered, Root, SharedStreams, Source};
 
 /// A processor architecture that media are built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]

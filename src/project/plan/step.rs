@@ -87,6 +87,18 @@ pub struct RootFs {
     pub local_ui: Option<PathBuf>,
 }
 
+impl RootFs {
+    /// Whether the steps up to CanvOS's target `base-image` are the same for both.
+    #[must_use]
+    pub fn has_base_of(&self, other: &Self) -> bool {
+        let base = |root: &Self| {
+            let kinds = (root.disable_selinux, root.jetson, root.maas, root.uki);
+            (root.base.clone(), root.architecture, root.dockerfile.clone(), kinds)
+        };
+        base(self) == base(other) && self.kairos == other.kairos
+    }
+}
+
 /// An installer ISO.
 #[derive(Clone, Debug)]
 pub struct Installer {

@@ -10,7 +10,7 @@ impl Runner<'_> {
     pub(super) fn raw_disk(&self, step: &Disk) -> Result<Done, RunError> {
         let recipe = DiskRecipe {
             user_data: self.one(step.user_data.as_ref()),
-            ..DiskRecipe::new(self.source(&step.root)?)
+            ..DiskRecipe::new(self.source(&step.root, true)?)
         };
         let folder = self.at(Path::new(BUILD));
         recipe.write_file(&folder, &step.name, self.observer)?;

@@ -1,34 +1,90 @@
-//! Container images.
+//! Container images, in the project's layout.
 
 use std::path::Path;
 
 use bootwright_oci::ContentDigest;
 
 use super::super::manifest::{Artefact, Manifest};
-use super::super::plan::{Planned, RootFs, Step};
-use super::super::provider::{self, Builder};
-use super::{BUILD, Done, RunError, Runner, finder};
-use crate::recipe::provider::{Foundation, ImageReport};
+use super::super::plan::{Planned, ProviderImage, RootFs, Step};
+use super::builder::{Builder, LAYOUT};
+use super::packages::{Packages, local_folder};
+use super::{BUILD, Done, RunError, Runner};
+use crate::recipe::provider::{Foundation, ImageReport, Kubernetes, ProviderRecipe};
 
 impl Runner<'_> {
-    /// A container image on the foundation that all images of the project share.
-    pub(super) fn image(
+    /// The installer's image.
+    pub(super) fn installer_image(
         &self,
         planned: &Planned,
         root: &RootFs,
-        write: impl FnOnce(&Builder<'_>, &mut Foundation) -> Result<ImageReport, RunError>,
+        name: &str,
     ) -> Result<Done, RunError> {
-        let Self { project, settings, observer, found, .. } = self;
-        let finder = finder(project, settings, root.architecture, *observer);
-        let builder = Builder { project, settings, finder, found, observer: *observer };
-        let mut foundation = self.foundation.borrow_mut();
-        let foundation = match &mut *foundation {
-            Some(foundation) => foundation,
-            none => none.insert(builder.foundation(root)?),
+        let report = self.on_foundation(root, |builder, foundation| {
+            // Media have it; the image only where disks are made of it.
+            let recipe = builder.installer(root, root.maas)?;
+            Ok(recipe.write(name, foundation, &mut builder.layout()?, self.observer)?)
+        })?;
+        self.image_done(planned, report)
+    }
+
+    /// A provider image.
+    pub(super) fn provider_image(
+        &self,
+        planned: &Planned,
+        step: &ProviderImage,
+    ) -> Result<Done, RunError> {
+        let report = self.on_foundation(&step.root, |builder, foundation| {
+            let packages = Packages { builder, step };
+            let recipe = self.provider(builder, step, foundation, &packages)?;
+            Ok(recipe.write(&step.name, foundation, &mut builder.layout()?, self.observer)?)
+        })?;
+        self.image_done(planned, report)
+    }
+
+    /// The root file system of a provider image.
+    pub(super) fn provider<'p>(
+        &self,
+        builder: &Builder<'_>,
+        step: &ProviderImage,
+        foundation: &Foundation,
+        packages: &'p Packages<'_>,
+    ) -> Result<ProviderRecipe<'p>, RunError> {
+        if let (Some(file), None) = (&step.luet_auth, local_folder(&step.luet_repository)) {
+            self.observer.warn(format_args!(
+                "{} is not used: name credentials for registries with --authfile",
+                file.display()
+            ));
+        }
+        let bundle = match self.bundles(step, foundation) {
+            true => Some((builder.image(&step.provider)?, packages as &dyn Kubernetes)),
+            false => None,
         };
-        let report = write(&builder, foundation)?;
+        Ok(ProviderRecipe {
+            etc: builder.etc(&step.root),
+            agent: builder.agent(&step.root)?,
+            bundle,
+            edge_config: builder.content(step.edge_config.as_deref())?,
+            links_kubernetes: step.trusted.is_some(),
+        })
+    }
+
+    /// Whether Kubernetes is in the image: a system that takes it as an extension gets it from
+    /// there.
+    fn bundles(&self, step: &ProviderImage, foundation: &Foundation) -> bool {
+        let takes = foundation.takes_extensions();
+        if takes.is_none() && !step.bundle && !self.told.replace(true) {
+            self.observer.warn(format_args!(
+                "{}: no systemd found; Kubernetes becomes part of provider images",
+                step.root.base
+            ));
+        }
+        step.bundle || !takes.unwrap_or(false)
+    }
+
+    /// Tells of an image that was written.
+    fn image_done(&self, planned: &Planned, report: ImageReport) -> Result<Done, RunError> {
         self.image_manifest(planned, &report)?;
-        Ok(Done::Image(self.at(Path::new(provider::LAYOUT)), Box::new(report)))
+        Ok(Done::Image(self.at(Path::new(LAYOUT)), Box::new(report)))
     }
 
     fn image_manifest(&self, planned: &Planned, report: &ImageReport) -> Result<(), RunError> {

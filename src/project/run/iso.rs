@@ -16,7 +16,7 @@ impl Runner<'_> {
             edge_custom_config: self.one(step.edge_config.as_ref()),
             menu: step.menu,
             squashfs: self.settings.squashfs.clone(),
-            ..IsoRecipe::new(self.source(&step.root)?)
+            ..IsoRecipe::new(self.source(&step.root, true)?)
         };
         let folder = self.at(Path::new(BUILD));
         let report = recipe.write_file(&folder, &step.name, self.observer)?;

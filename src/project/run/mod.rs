@@ -1,12 +1,15 @@
 //! Carrying out a plan. Steps that nothing carries out yet are refused before the first one runs.
 
+mod builder;
 mod disk;
+mod found;
 mod image;
 mod iso;
 mod keys;
+mod packages;
 mod uki;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
@@ -18,17 +21,18 @@ use bootwright_oci::Reference;
 use bootwright_squashfs as squashfs;
 
 use super::image_name::ImageName;
-use super::images::{Finder, Images, ImagesError};
+use super::images::{Images, ImagesError};
 use super::load::Project;
 use super::manifest::{Artefact, Manifest};
 use super::plan::{Plan, Planned, RootFs, Step};
-use super::provider;
 use crate::cache::Cache;
 use crate::output::OutputError;
 use crate::recipe::iso::IsoReport;
 use crate::recipe::provider::{Foundation, ImageReport};
 use crate::recipe::uki::UkiReport;
 use crate::recipe::{Architecture, RecipeError, Source};
+use builder::Builder;
+use found::{find_images, finder};
 
 /// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
 pub const SECURE_BOOT: [(&str, u32); 4] = [
@@ -127,46 +131,16 @@ pub fn run(
         refuse(planned)?;
     }
     let found = find_images(project, plan, settings, observer)?;
-    let runner =
-        Runner { project, plan, settings, observer, found, foundation: RefCell::new(None) };
+    let runner = Runner {
+        project,
+        plan,
+        settings,
+        observer,
+        found,
+        foundations: RefCell::default(),
+        told: Cell::default(),
+    };
     plan.steps.iter().map(|planned| runner.step(planned)).collect()
-}
-
-/// Where the images of all steps are; whatever is missing is missed before any work begins.
-fn find_images(
-    project: &Project,
-    plan: &Plan,
-    settings: &Settings,
-    observer: &dyn Observer,
-) -> Result<BTreeMap<ImageName, Reference>, RunError> {
-    let mut found = BTreeMap::new();
-    let mut by_architecture = BTreeMap::<Architecture, Vec<ImageName>>::new();
-    for planned in &plan.steps {
-        let (root, names) = match &planned.step {
-            Step::Iso(step) => (&step.root, vec![step.root.base.clone()]),
-            Step::UkiIso(step) => (&step.installer.root, vec![step.installer.root.base.clone()]),
-            Step::RawDisk(step) => (&step.root, vec![step.root.base.clone()]),
-            Step::ProviderImage(step) => (&step.root, provider::images(step)),
-            Step::InstallerImage(root, _) => (root, provider::root_images(root)),
-            _ => continue,
-        };
-        by_architecture.entry(root.architecture).or_default().extend(names);
-    }
-    for (architecture, names) in by_architecture {
-        let finder = finder(project, settings, architecture, observer);
-        found.extend(finder.all(&names)?);
-    }
-    Ok(found)
-}
-
-fn finder<'a>(
-    project: &'a Project,
-    settings: &'a Settings,
-    architecture: Architecture,
-    observer: &'a dyn Observer,
-) -> Finder<'a> {
-    let architecture = architecture.oci_name().to_owned();
-    Finder { images: &settings.images, folder: &project.folder, architecture, observer }
 }
 
 /// What cannot be done, before any work begins.
@@ -207,8 +181,10 @@ struct Runner<'a> {
     observer: &'a dyn Observer,
     /// Where images are.
     found: BTreeMap<ImageName, Reference>,
-    /// What the provider images share, once one of them was made.
-    foundation: RefCell<Option<Foundation>>,
+    /// What results share, once one of them was made.
+    foundations: RefCell<Vec<(RootFs, Foundation)>>,
+    /// Whether it was said that no systemd was found.
+    told: Cell<bool>,
 }
 
 impl Runner<'_> {
@@ -217,11 +193,8 @@ impl Runner<'_> {
             Step::Iso(step) => self.iso(planned, step),
             Step::UkiIso(step) => self.uki(planned, step),
             Step::RawDisk(step) => self.raw_disk(step),
-            Step::ProviderImage(step) => self
-                .image(planned, &step.root, |builder, foundation| builder.write(step, foundation)),
-            Step::InstallerImage(root, name) => self.image(planned, root, |builder, foundation| {
-                builder.write_installer(root, name, foundation)
-            }),
+            Step::ProviderImage(step) => self.provider_image(planned, step),
+            Step::InstallerImage(root, name) => self.installer_image(planned, root, name),
             Step::Genkey(step) => self.genkey(step),
             Step::SecureBootDirs => self.secure_boot_folders(),
             Step::ValidateUserData => Ok(Done::Checked),
@@ -242,29 +215,45 @@ impl Runner<'_> {
         path.map(|path| self.at(path))
     }
 
-    fn source(&self, root: &RootFs) -> Result<Source, RunError> {
-        if root.dockerfile.is_some() {
-            let text = "Dockerfile is not applied: the base image is taken as it is";
-            self.observer.warn(format_args!("{text}; name an image made with it as BASE_IMAGE"));
-        }
-        if !root.certificates.is_empty() {
-            self.observer.warn(format_args!(
-                "certs/ is not applied: the base image's trust is taken as it is"
-            ));
-        }
-        self.observer.warn(format_args!(
-            "{} is not added: the base image has to hold the agent",
-            root.stylus
-        ));
+    /// The installer's root file system for a medium. `local_ui` says whether `local-ui.tar` is
+    /// unpacked into it.
+    fn source(&self, root: &RootFs, local_ui: bool) -> Result<Source, RunError> {
+        let ready = self.on_foundation(root, |builder, foundation| {
+            let recipe = builder.installer(root, local_ui)?;
+            Ok(recipe.root(foundation, self.observer)?)
+        })?;
         Ok(Source {
-            overlays: root.overlay.iter().map(|path| self.at(path)).collect(),
-            local_ui: self.one(root.local_ui.as_ref()),
             architecture: Some(root.architecture),
             epoch: self.settings.epoch,
             jobs: self.settings.jobs,
             cache: self.settings.cache.clone(),
-            ..Source::new(self.found[&root.base].clone())
+            ..Source::new(ready)
         })
+    }
+
+    /// Works on the foundation that results with the same base share.
+    fn on_foundation<T>(
+        &self,
+        root: &RootFs,
+        work: impl FnOnce(&Builder<'_>, &mut Foundation) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let builder = self.builder(root.architecture);
+        let mut foundations = self.foundations.borrow_mut();
+        let known = foundations.iter().position(|(known, _)| known.has_base_of(root));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                foundations.push((root.clone(), builder.foundation(root)?));
+                foundations.len() - 1
+            }
+        };
+        work(&builder, &mut foundations[at].1)
+    }
+
+    fn builder(&self, architecture: Architecture) -> Builder<'_> {
+        let Self { project, settings, observer, found, .. } = self;
+        let finder = finder(project, settings, architecture, *observer);
+        Builder { project, settings, finder, found, observer: *observer }
     }
 
     fn manifest(

@@ -9,7 +9,7 @@ use crate::recipe::uki::UkiRecipe;
 impl Runner<'_> {
     pub(super) fn uki(&self, planned: &Planned, step: &UkiInstaller) -> Result<Done, RunError> {
         let installer = &step.installer;
-        let source = self.source(&installer.root)?;
+        let source = self.source(&installer.root, false)?;
         self.observer.warn(format_args!("{} is not added to the medium", step.stylus_package));
         let recipe = UkiRecipe {
             extend_cmdline: Some(step.cmdline.clone()).filter(|words| !words.is_empty()),

@@ -1,23 +1,22 @@
-//! Container images of a project: from the plan's step to the recipe.
+//! What the results of a project have in common: from the plan's steps to recipes.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bootwright_image::{Blob, BoxError, Observer};
+use bootwright_image::{Blob, Observer};
+use bootwright_oci::Reference;
 use bootwright_oci::write::LayoutFolder;
-use bootwright_oci::{Limits, Options, Reference, Stack};
 
-use super::image_name::ImageName;
-use super::images::Finder;
-use super::load::Project;
-use super::luet::{PackageRequest, Reading, Repository};
-use super::plan::{ProviderImage, RootFs};
-use super::run::{RunError, Settings};
+use super::super::image_name::ImageName;
+use super::super::images::Finder;
+use super::super::load::Project;
+use super::super::plan::RootFs;
+use super::found::is_given;
+use super::{RunError, Settings};
 use crate::dockerfile::{Dockerfile, Ignore, Instruction};
 use crate::recipe::provider::{
-    BaseRecipe, BaseSteps, DockerfileInput, Foundation, ImageReport, InstallerRecipe, Kubernetes,
-    ProviderRecipe,
+    BaseRecipe, BaseSteps, DockerfileInput, Foundation, InstallerRecipe,
 };
 use crate::recipe::steps::base_image::CloudConfig;
 use crate::recipe::{Architecture, RecipeError};
@@ -50,102 +49,39 @@ pub(super) struct Builder<'a> {
     pub(super) observer: &'a dyn Observer,
 }
 
-/// The images of a root file system with its agent.
-pub(super) fn root_images(root: &RootFs) -> Vec<ImageName> {
-    let agent = Some(root.stylus.clone()).filter(is_given);
-    [root.base.clone()].into_iter().chain(agent).collect()
-}
-
-/// The images that a step takes whose names are known before any work.
-pub(super) fn images(step: &ProviderImage) -> Vec<ImageName> {
-    let mut names = root_images(&step.root);
-    names.push(step.provider.clone());
-    if local_folder(&step.luet_repository).is_none() {
-        names.push(ImageName::new(&format!("{}:repository.yaml", step.luet_repository)));
-    }
-    names
-}
-
-fn is_given(name: &ImageName) -> bool {
-    name.as_str() != "docker://"
-}
-
-/// The folder that `dir:FOLDER` names as a repository.
-fn local_folder(repository: &str) -> Option<&str> {
-    repository.strip_prefix("dir:")
-}
-
 impl Builder<'_> {
     /// The part that all provider images of the project share.
     pub(super) fn foundation(&self, root: &RootFs) -> Result<Foundation, RunError> {
         let recipe = BaseRecipe {
-            reference: self.image(&root.base)?,
+            reference: Some(self.image(&root.base)?),
             architecture: root.architecture,
             dockerfile: self.dockerfile(root)?,
-            steps: self.base_steps(root)?,
+            steps: Some(self.base_steps(root)?),
             epoch: self.settings.epoch,
             jobs: self.settings.jobs,
             cache: self.settings.cache.clone(),
         };
-        let foundation = Foundation::prepare(&recipe, self.observer)?;
-        let bundles = self.project.arguments.flag("BUNDLE_K8S_AND_AGENT_PROVIDER");
-        if foundation.takes_extensions().is_none() && !bundles {
-            self.observer.warn(format_args!(
-                "{}: no systemd found; Kubernetes becomes part of provider images",
-                root.base
-            ));
-        }
-        Ok(foundation)
+        Ok(Foundation::prepare(&recipe, self.observer)?)
     }
 
-    /// Writes the installer's image into the project's layout.
-    pub(super) fn write_installer(
+    /// The installer's root file system, as the project describes it.
+    pub(super) fn installer(
         &self,
         root: &RootFs,
-        name: &str,
-        foundation: &mut Foundation,
-    ) -> Result<ImageReport, RunError> {
-        let recipe = InstallerRecipe {
-            name: name.to_owned(),
+        local_ui: bool,
+    ) -> Result<InstallerRecipe, RunError> {
+        let local_ui = root.local_ui.as_ref().filter(|_| local_ui);
+        Ok(InstallerRecipe {
             agent: self.agent(root)?,
-            overlay: root.overlay.as_ref().map(|path| self.at(path)),
             is_uki: root.uki,
-        };
-        Ok(recipe.write(foundation, &mut self.layout()?, self.observer)?)
-    }
-
-    /// Writes the image into the project's layout.
-    pub(super) fn write(
-        &self,
-        step: &ProviderImage,
-        foundation: &mut Foundation,
-    ) -> Result<ImageReport, RunError> {
-        if let (Some(file), None) = (&step.luet_auth, local_folder(&step.luet_repository)) {
-            self.observer.warn(format_args!(
-                "{} is not used: name credentials for registries with --authfile",
-                file.display()
-            ));
-        }
-        let packages = Packages { builder: self, step };
-        // A system that takes them as extensions gets them from there.
-        let bundles = step.bundle || !foundation.takes_extensions().unwrap_or(false);
-        let bundle = match bundles {
-            true => Some((self.image(&step.provider)?, &packages as &dyn Kubernetes)),
-            false => None,
-        };
-        let etc = step.root.overlay.as_ref().map(|path| self.at(path).join("etc"));
-        let recipe = ProviderRecipe {
-            name: step.name.clone(),
-            etc: etc.filter(|path| path.is_dir()),
-            agent: self.agent(&step.root)?,
-            bundle,
-            edge_config: self.content(step.edge_config.as_deref())?,
-        };
-        Ok(recipe.write(foundation, &mut self.layout()?, self.observer)?)
+            overlay: root.overlay.as_ref().map(|path| self.at(path)),
+            files: Vec::new(),
+            local_ui: local_ui.map(|path| self.at(path)),
+        })
     }
 
     /// The agent's image, which `STYLUS_BASE=` leaves out.
-    fn agent(&self, root: &RootFs) -> Result<Option<Reference>, RunError> {
+    pub(super) fn agent(&self, root: &RootFs) -> Result<Option<Reference>, RunError> {
         if is_given(&root.stylus) {
             return Ok(Some(self.image(&root.stylus)?));
         }
@@ -153,27 +89,33 @@ impl Builder<'_> {
         Ok(None)
     }
 
-    fn layout(&self) -> Result<LayoutFolder, RecipeError> {
+    /// What of the overlay goes into provider images.
+    pub(super) fn etc(&self, root: &RootFs) -> Option<PathBuf> {
+        let etc = root.overlay.as_ref().map(|path| self.at(path).join("etc"));
+        etc.filter(|path| path.is_dir())
+    }
+
+    pub(super) fn layout(&self) -> Result<LayoutFolder, RecipeError> {
         Ok(LayoutFolder::open(&self.at(Path::new(LAYOUT)))?)
     }
 
-    fn at(&self, path: &Path) -> PathBuf {
+    pub(super) fn at(&self, path: &Path) -> PathBuf {
         self.project.folder.join(path)
     }
 
-    fn image(&self, name: &ImageName) -> Result<Reference, RunError> {
+    pub(super) fn image(&self, name: &ImageName) -> Result<Reference, RunError> {
         match self.found.get(name) {
             Some(reference) => Ok(reference.clone()),
             None => Ok(self.finder.one(name)?),
         }
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, RunError> {
+    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, RunError> {
         let path = self.at(path);
         Ok(fs::read(&path).map_err(|source| RecipeError::Read { path, source })?)
     }
 
-    fn content(&self, path: Option<&Path>) -> Result<Option<Blob>, RunError> {
+    pub(super) fn content(&self, path: Option<&Path>) -> Result<Option<Blob>, RunError> {
         path.map(|path| Ok(Blob::from(self.read(path)?))).transpose()
     }
 
@@ -243,32 +185,4 @@ fn declared(file: &Dockerfile) -> Vec<&str> {
         _ => None,
     });
     global.chain(of_stages.flatten()).map(|argument| argument.name.as_str()).collect()
-}
-
-/// Kubernetes from a repository of luet's.
-struct Packages<'a> {
-    builder: &'a Builder<'a>,
-    step: &'a ProviderImage,
-}
-
-impl Kubernetes for Packages<'_> {
-    fn lay(&self, stack: &mut Stack<'_>) -> Result<(), BoxError> {
-        let builder = self.builder;
-        let options = Options {
-            architecture: self.step.root.architecture.oci_name().into(),
-            limits: Limits::default(),
-            jobs: builder.settings.jobs,
-        };
-        let reading = Reading { options, observer: builder.observer };
-        let name = &self.step.luet_repository;
-        let repository = match local_folder(name) {
-            Some(folder) => Repository::in_folder(&builder.at(Path::new(folder)), &reading)?,
-            None => Repository::in_images(name, &builder.finder, &reading)?,
-        };
-        let request: PackageRequest = self.step.package.parse()?;
-        for package in repository.resolve(&request)? {
-            repository.lay(package, stack)?;
-        }
-        Ok(())
-    }
 }
