@@ -41,6 +41,14 @@ pub enum RecipeError {
         /// The cause.
         source: io::Error,
     },
+    /// A file that an image was to give.
+    #[error("{image} has no file {path}")]
+    NotInImage {
+        /// The image.
+        image: String,
+        /// The path in it.
+        path: String,
+    },
     /// A folder or device where a file is needed.
     #[error("{path:?} is not a regular file")]
     NotAFile {

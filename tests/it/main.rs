@@ -24,7 +24,11 @@ mod safety;
 mod sbom;
 mod signing;
 mod small;
+#[cfg(feature = "registry")]
+mod stand_ins;
 mod steps;
+#[cfg(feature = "registry")]
+mod targets;
 mod tools;
 mod tpm;
 mod trusted;

@@ -12,13 +12,13 @@ use super::super::image_name::ImageName;
 use super::super::images::Finder;
 use super::super::load::Project;
 use super::super::plan::RootFs;
+use super::super::plan::supplied::{self, Supplied};
 use super::found::is_given;
 use super::{RunError, Settings};
 use crate::dockerfile::{Dockerfile, Ignore, Instruction};
 use crate::recipe::provider::{
     BaseRecipe, BaseSteps, DockerfileInput, Foundation, InstallerRecipe,
 };
-use crate::recipe::steps::base_image::CloudConfig;
 use crate::recipe::{Architecture, RecipeError};
 
 /// The layout with the images of a project, in its folder of results.
@@ -75,7 +75,7 @@ impl Builder<'_> {
             agent: self.agent(root)?,
             is_uki: root.uki,
             overlay: root.overlay.as_ref().map(|path| self.at(path)),
-            files: Vec::new(),
+            files: self.supplied(supplied::for_installer(root))?,
             local_ui: local_ui.map(|path| self.at(path)),
         })
     }
@@ -152,7 +152,7 @@ impl Builder<'_> {
         let is_ubuntu = root.distribution == "ubuntu" && root.architecture == Architecture::Amd64;
         let is_suse = matches!(root.distribution.as_str(), "opensuse-leap" | "sles");
         Ok(BaseSteps {
-            cloud_configs: self.cloud_configs(root)?,
+            files: self.supplied(supplied::for_base(root))?,
             links_kernel: is_ubuntu && !root.uki,
             links_tools: (is_ubuntu || is_suse).then_some(is_suse),
             release: root.kairos.clone(),
@@ -160,19 +160,15 @@ impl Builder<'_> {
         })
     }
 
-    /// The files of the checkout's `cloudconfigs/` that the kind of system wants.
-    fn cloud_configs(&self, root: &RootFs) -> Result<Vec<(CloudConfig, Blob)>, RunError> {
-        let kinds = [
-            (root.jetson, CloudConfig::Mount, "mount.yaml"),
-            (root.uki, CloudConfig::Uki, "80_stylus_uki.yaml"),
-            (root.maas, CloudConfig::Maas, "80_stylus_maas.yaml"),
-        ];
-        let wanted = kinds.into_iter().filter(|(wanted, ..)| *wanted);
-        wanted
-            .map(|(_, config, name)| {
-                Ok((config, self.read(&Path::new("cloudconfigs").join(name))?.into()))
-            })
-            .collect()
+    /// Files of the checkout itself; those that it lacks are optional.
+    fn supplied<'s>(
+        &self,
+        wanted: impl Iterator<Item = &'s Supplied>,
+    ) -> Result<Vec<(&'static str, Blob, u16)>, RunError> {
+        let there = |file: &&Supplied| self.at(Path::new(file.from)).is_file();
+        let read =
+            |file: &Supplied| Ok((file.to, self.read(Path::new(file.from))?.into(), file.mode));
+        wanted.filter(there).map(read).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use bootwright_oci::Reference;
 use super::super::image_name::ImageName;
 use super::super::images::Finder;
 use super::super::load::Project;
-use super::super::plan::{Plan, ProviderImage, RootFs, Step};
+use super::super::plan::{Plan, ProviderImage, Step};
 use super::packages::local_folder;
 use super::{RunError, Settings};
 use crate::recipe::Architecture;
@@ -23,21 +23,44 @@ pub(super) fn find_images(
     let mut found = BTreeMap::new();
     let mut by_architecture = BTreeMap::<Architecture, Vec<ImageName>>::new();
     for planned in &plan.steps {
-        let (root, names) = match &planned.step {
-            Step::Iso(step) => (&step.root, root_images(&step.root)),
-            Step::UkiIso(step) => (&step.installer.root, root_images(&step.installer.root)),
-            Step::RawDisk(step) => (&step.root, root_images(&step.root)),
-            Step::ProviderImage(step) => (&step.root, provider_images(step)),
-            Step::InstallerImage(root, _) => (root, root_images(root)),
-            _ => continue,
-        };
-        by_architecture.entry(root.architecture).or_default().extend(names);
+        let Some((architecture, names)) = wanted(&planned.step) else { continue };
+        by_architecture.entry(architecture).or_default().extend(names);
     }
     for (architecture, names) in by_architecture {
         let finder = finder(project, settings, architecture, observer);
         found.extend(finder.all(&names)?);
     }
     Ok(found)
+}
+
+/// The images that a step takes whose names are known before any work.
+fn wanted(step: &Step) -> Option<(Architecture, Vec<ImageName>)> {
+    let (root, mut names) = match step {
+        Step::Iso(step) => (&step.root, Vec::new()),
+        Step::UkiIso(step) => {
+            (&step.installer.root, vec![step.pack.image.clone(), step.luet.image.clone()])
+        }
+        Step::RawDisk(step) => (&step.root, Vec::new()),
+        Step::Cloud(step) => (&step.disk.root, Vec::new()),
+        Step::Maas(step) => (&step.composite.disk.root, vec![step.cloud_rootfs.clone()]),
+        Step::TrustedBootImage(step) => (&step.root, packages(step)),
+        Step::ProviderImage(step) => {
+            let mut names = packages(step);
+            if let Some(trusted) = &step.trusted {
+                names.extend([trusted.below.clone(), trusted.luet.image.clone()]);
+            }
+            (&step.root, names)
+        }
+        Step::InstallerImage(root, _) => (root, Vec::new()),
+        Step::StylusPack(pack) => {
+            let names = vec![pack.image.clone()].into_iter().filter(is_given).collect();
+            return Some((pack.architecture, names));
+        }
+        _ => return None,
+    };
+    names.extend([root.base.clone(), root.stylus.clone()]);
+    names.retain(is_given);
+    Some((root.architecture, names))
 }
 
 pub(super) fn finder<'a>(
@@ -50,22 +73,16 @@ pub(super) fn finder<'a>(
     Finder { images: &settings.images, folder: &project.folder, architecture, observer }
 }
 
-/// The images of a root file system with its agent.
-fn root_images(root: &RootFs) -> Vec<ImageName> {
-    let agent = Some(root.stylus.clone()).filter(is_given);
-    [root.base.clone()].into_iter().chain(agent).collect()
-}
-
-/// The images that a step takes whose names are known before any work.
-fn provider_images(step: &ProviderImage) -> Vec<ImageName> {
-    let mut names = root_images(&step.root);
-    names.push(step.provider.clone());
+/// The images of Kubernetes.
+fn packages(step: &ProviderImage) -> Vec<ImageName> {
+    let mut names = vec![step.provider.clone()];
     if local_folder(&step.luet_repository).is_none() {
         names.push(ImageName::new(&format!("{}:repository.yaml", step.luet_repository)));
     }
     names
 }
 
+/// Whether a key names an image; an empty one leaves something out.
 pub(super) fn is_given(name: &ImageName) -> bool {
     name.as_str() != "docker://"
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use bootwright_oci::ContentDigest;
 
 use super::super::manifest::{Artefact, Manifest};
-use super::super::plan::{Planned, ProviderImage, RootFs, Step};
+use super::super::plan::{IsoDiskImage, Planned, ProviderImage, RootFs, Step};
 use super::builder::{Builder, LAYOUT};
 use super::packages::{Packages, local_folder};
 use super::{BUILD, Done, RunError, Runner};
-use crate::recipe::provider::{Foundation, ImageReport, Kubernetes, ProviderRecipe};
+use crate::recipe::provider::{CarrierRecipe, Foundation, ImageReport, Kubernetes, ProviderRecipe};
 
 impl Runner<'_> {
     /// The installer's image.
@@ -70,7 +70,7 @@ impl Runner<'_> {
 
     /// Whether Kubernetes is in the image: a system that takes it as an extension gets it from
     /// there.
-    fn bundles(&self, step: &ProviderImage, foundation: &Foundation) -> bool {
+    pub(super) fn bundles(&self, step: &ProviderImage, foundation: &Foundation) -> bool {
         let takes = foundation.takes_extensions();
         if takes.is_none() && !step.bundle && !self.told.replace(true) {
             self.observer.warn(format_args!(
@@ -81,13 +81,32 @@ impl Runner<'_> {
         step.bundle || !takes.unwrap_or(false)
     }
 
+    /// An image that holds the ISO which the step before made.
+    pub(super) fn iso_disk_image(
+        &self,
+        planned: &Planned,
+        step: &IsoDiskImage,
+    ) -> Result<Done, RunError> {
+        let root = &step.root;
+        let time = self.on_foundation(root, |_, foundation| Ok(foundation.time()))?;
+        let file = self.at(Path::new(BUILD)).join(format!("{}.iso", step.iso));
+        let recipe = CarrierRecipe { file: &file, architecture: root.architecture, time };
+        let layout = &mut self.builder(root.architecture).layout()?;
+        let report = recipe.write(&step.image, layout, self.observer)?;
+        self.image_done(planned, report)
+    }
+
     /// Tells of an image that was written.
     fn image_done(&self, planned: &Planned, report: ImageReport) -> Result<Done, RunError> {
         self.image_manifest(planned, &report)?;
         Ok(Done::Image(self.at(Path::new(LAYOUT)), Box::new(report)))
     }
 
-    fn image_manifest(&self, planned: &Planned, report: &ImageReport) -> Result<(), RunError> {
+    pub(super) fn image_manifest(
+        &self,
+        planned: &Planned,
+        report: &ImageReport,
+    ) -> Result<(), RunError> {
         let ContentDigest::Sha256(sha256) = &report.digest else {
             unreachable!("BUG: images are written with SHA-256")
         };
@@ -95,10 +114,13 @@ impl Runner<'_> {
         let artefact = Artefact { name, len, sha256, read };
         let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
         let last = name.rsplit('/').next().unwrap_or(name);
-        let file = last.split_once(':').map_or(last, |(repository, tag)| match &planned.step {
-            Step::ProviderImage(_) => tag,
-            _ => repository,
-        });
-        Ok(manifest.write(&self.at(Path::new(BUILD)), file)?)
+        let file =
+            last.split_once(':').map_or(last.to_owned(), |(repository, tag)| match &planned.step {
+                Step::ProviderImage(_) => tag.to_owned(),
+                // The ISO's own manifest has its name.
+                Step::IsoDiskImage(_) => format!("{repository}-disk"),
+                _ => repository.to_owned(),
+            });
+        Ok(manifest.write(&self.at(Path::new(BUILD)), &file)?)
     }
 }

@@ -20,8 +20,9 @@ impl Runner<'_> {
         };
         let folder = self.at(Path::new(BUILD));
         let report = recipe.write_file(&folder, &step.name, self.observer)?;
+        let file = format!("{}.iso", step.name);
         let read = (report.len, &report.sha256, &report.inputs[..]);
-        self.manifest(planned, &step.name, read)?;
-        Ok(Done::Iso(folder.join(format!("{}.iso", step.name)), Box::new(report)))
+        self.manifest(planned, &step.name, &file, read)?;
+        Ok(Done::Iso(folder.join(file), Box::new(report)))
     }
 }

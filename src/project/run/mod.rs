@@ -7,6 +7,7 @@ mod image;
 mod iso;
 mod keys;
 mod packages;
+mod size_check;
 mod uki;
 
 use std::cell::{Cell, RefCell};
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bootwright_image::{Observer, Timestamp};
-use bootwright_oci::Reference;
+use bootwright_oci::{InputSummary, Reference};
 use bootwright_squashfs as squashfs;
 
 use super::image_name::ImageName;
@@ -27,10 +28,12 @@ use super::manifest::{Artefact, Manifest};
 use super::plan::{Plan, Planned, RootFs, Step};
 use crate::cache::Cache;
 use crate::output::OutputError;
+use crate::recipe::disk::DiskReport;
+use crate::recipe::disk::maas::MaasReport;
 use crate::recipe::iso::IsoReport;
 use crate::recipe::provider::{Foundation, ImageReport};
 use crate::recipe::uki::UkiReport;
-use crate::recipe::{Architecture, RecipeError, Source};
+use crate::recipe::{Architecture, Base, RecipeError, Root, Source};
 use builder::Builder;
 use found::{find_images, finder};
 
@@ -66,8 +69,8 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Nothing carries out the step yet.
-    #[error("{step}: not yet possible: {reason}")]
+    /// Something that the step needs is not there.
+    #[error("{step}: not possible: {reason}")]
     NotYet {
         /// The step.
         step: String,
@@ -107,12 +110,16 @@ pub enum RunError {
 pub enum Done {
     /// An installer ISO.
     Iso(PathBuf, Box<IsoReport>),
-    /// An installer ISO for trusted boot.
+    /// Files for trusted boot: an ISO, or a container image.
     Uki(PathBuf, Box<UkiReport>),
     /// A container image, in this layout.
     Image(PathBuf, Box<ImageReport>),
     /// Files or folders.
     Files(Vec<PathBuf>),
+    /// A disk.
+    Disk(PathBuf, Box<DiskReport>),
+    /// A disk for MAAS, with its name there.
+    Maas(PathBuf, String, Box<MaasReport>),
     /// Nothing: it was a check.
     Checked,
 }
@@ -149,27 +156,12 @@ fn refuse(planned: &Planned) -> Result<(), RunError> {
         return Err(RunError::Programs { key, what });
     }
     let reason = match &planned.step {
-        Step::Iso(_)
-        | Step::RawDisk(_)
-        | Step::Genkey(_)
-        | Step::SecureBootDirs
-        | Step::ValidateUserData => {
-            return Ok(());
+        Step::EfiSizeCheck { program: None, .. } => {
+            "the program for firmware is not built; run cargo build --release --target \
+             x86_64-unknown-uefi in efi-size-check/ of the checkout"
         }
-        Step::UkiIso(step) if step.installer.root.local_ui.is_some() => {
-            "local-ui.tar cannot be unpacked onto trusted-boot media; move it away"
-        }
-        Step::UkiIso(_) => return Ok(()),
-        Step::ProviderImage(step) if step.trusted.is_some() => {
-            "provider images for trusted boot are not assembled"
-        }
-        Step::ProviderImage(_) | Step::InstallerImage(..) => return Ok(()),
-        Step::IsoDiskImage { .. } => "container images are not written for targets",
-        Step::Cloud(_) => "disk images for clouds are not written",
-        Step::Maas(_) => "MAAS images are not written",
-        Step::StylusPack(_) | Step::TrustedBootImage(_) => "the agent is not packed",
-        Step::EfiSizeCheck { .. } => "the test program for firmware is not there",
-        Step::AwsImage => "uploads to AWS are left to its own tools",
+        Step::AwsImage => "uploads to AWS are left to its own tools; build +cloud-image for them",
+        _ => return Ok(()),
     };
     Err(RunError::NotYet { step: planned.step.title(), reason })
 }
@@ -192,14 +184,23 @@ impl Runner<'_> {
         match &planned.step {
             Step::Iso(step) => self.iso(planned, step),
             Step::UkiIso(step) => self.uki(planned, step),
-            Step::RawDisk(step) => self.raw_disk(step),
-            Step::ProviderImage(step) => self.provider_image(planned, step),
+            Step::RawDisk(step) => self.raw_disk(planned, step),
+            Step::Cloud(step) => self.cloud(planned, step),
+            Step::Maas(step) => self.maas(planned, step),
+            Step::ProviderImage(step) => self.upgrade_image(planned, step),
+            Step::TrustedBootImage(step) => self.trusted_boot(planned, step),
             Step::InstallerImage(root, name) => self.installer_image(planned, root, name),
+            Step::IsoDiskImage(step) => self.iso_disk_image(planned, step),
+            Step::StylusPack(pack) => self.agent_archive(planned, pack),
+            Step::EfiSizeCheck { program: Some(program), file, partition } => {
+                self.size_check(planned, program, (*file, *partition))
+            }
             Step::Genkey(step) => self.genkey(step),
             Step::SecureBootDirs => self.secure_boot_folders(),
             Step::ValidateUserData => Ok(Done::Checked),
-            // The others were refused.
-            _ => refuse(planned).map(|()| Done::Checked),
+            Step::EfiSizeCheck { program: None, .. } | Step::AwsImage => {
+                refuse(planned).map(|()| Done::Checked)
+            }
         }
     }
 
@@ -222,13 +223,21 @@ impl Runner<'_> {
             let recipe = builder.installer(root, local_ui)?;
             Ok(recipe.root(foundation, self.observer)?)
         })?;
-        Ok(Source {
-            architecture: Some(root.architecture),
-            epoch: self.settings.epoch,
-            jobs: self.settings.jobs,
-            cache: self.settings.cache.clone(),
-            ..Source::new(ready)
-        })
+        Ok(self.of_ready(ready, root.architecture))
+    }
+
+    fn of_ready(&self, ready: Root, architecture: Architecture) -> Source {
+        Source { cache: self.settings.cache.clone(), ..self.of(ready, architecture) }
+    }
+
+    /// An image that is read for one result alone.
+    fn of_image(&self, image: Reference, architecture: Architecture) -> Source {
+        self.of(image, architecture)
+    }
+
+    fn of(&self, base: impl Into<Base>, architecture: Architecture) -> Source {
+        let Settings { epoch, jobs, .. } = *self.settings;
+        Source { architecture: Some(architecture), epoch, jobs, ..Source::new(base) }
     }
 
     /// Works on the foundation that results with the same base share.
@@ -256,15 +265,27 @@ impl Runner<'_> {
         Builder { project, settings, finder, found, observer: *observer }
     }
 
+    /// Writes `NAME.manifest.json` for a file in the folder of results.
     fn manifest(
         &self,
         planned: &Planned,
         name: &str,
-        (len, sha256, read): (u64, &[u8; 32], &[bootwright_oci::InputSummary]),
+        file: &str,
+        made: (u64, &[u8; 32], &[InputSummary]),
     ) -> Result<(), RunError> {
-        let file = format!("{name}.iso");
-        let artefact = Artefact { name: &file, len, sha256, read };
+        self.manifest_in(&self.at(Path::new(BUILD)), planned, name, file, made)
+    }
+
+    fn manifest_in(
+        &self,
+        folder: &Path,
+        planned: &Planned,
+        name: &str,
+        file: &str,
+        (len, sha256, read): (u64, &[u8; 32], &[InputSummary]),
+    ) -> Result<(), RunError> {
+        let artefact = Artefact { name: file, len, sha256, read };
         let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
-        Ok(manifest.write(&self.at(Path::new(BUILD)), name)?)
+        Ok(manifest.write(folder, name)?)
     }
 }

@@ -1,106 +1,20 @@
 //! What the images of a project have in common: the base image with the Dockerfile and the steps
 //! of CanvOS's target `base-image` applied.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use bootwright_image::{Blob, FileTree, Metadata, Observer, Timestamp};
+use bootwright_image::{FileTree, Metadata, Observer, Timestamp};
 use bootwright_oci::write::{
     Changes, HistoryEntry, ImageStore, LayerOptions, NewImage, WriteError, write_layer,
 };
 use bootwright_oci::{InputSummary, LayerStreams, Limits, Options, Reference, Stack};
 
+use super::base::{BaseRecipe, DockerfileInput};
 use super::{ImageReport, Kubernetes, config, inputs};
 use crate::cache::Cache;
-use crate::dockerfile::{
-    Dockerfile, Ignore, Images, Inputs as DockerfileInputs, Platform, Recognised, build,
-};
+use crate::dockerfile::{Inputs as DockerfileInputs, Platform, Recognised, build};
 use crate::editor::Editor;
-use crate::recipe::steps::base_image::{self, CloudConfig};
-use crate::recipe::steps::{bootargs, kairos_release};
 use crate::recipe::{Architecture, RecipeError, Root, SharedStreams, root};
-
-/// What a [`Foundation`] is made from.
-pub struct BaseRecipe<'a> {
-    /// The base image; a Dockerfile names its own. Without both, images are made from nothing.
-    pub reference: Option<Reference>,
-    /// What the images are for.
-    pub architecture: Architecture,
-    /// A Dockerfile that is applied to it.
-    pub dockerfile: Option<DockerfileInput<'a>>,
-    /// What is done then.
-    pub steps: Option<BaseSteps>,
-    /// Lowers newer modification times of what is added and becomes every time written.
-    pub epoch: Option<Timestamp>,
-    /// Threads that read layers and compress.
-    pub jobs: NonZeroUsize,
-    /// What remembers work between builds.
-    pub cache: Option<Arc<Cache>>,
-}
-
-impl std::fmt::Debug for BaseRecipe<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BaseRecipe").field("reference", &self.reference).finish_non_exhaustive()
-    }
-}
-
-/// A Dockerfile with what it needs.
-pub struct DockerfileInput<'a> {
-    /// What it says.
-    pub file: Dockerfile,
-    /// The folder that it takes from.
-    pub context: PathBuf,
-    /// What of it is not there.
-    pub ignore: Ignore,
-    /// Build arguments.
-    pub arguments: BTreeMap<String, String>,
-    /// Who finds its images.
-    pub images: &'a dyn Images,
-}
-
-impl std::fmt::Debug for DockerfileInput<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DockerfileInput").field("context", &self.context).finish_non_exhaustive()
-    }
-}
-
-/// Which steps of the target `base-image` apply.
-#[derive(Clone, Debug, Default)]
-pub struct BaseSteps {
-    /// Cloud configs with their content.
-    pub cloud_configs: Vec<(CloudConfig, Blob)>,
-    /// Whether `/boot` gets its links.
-    pub links_kernel: bool,
-    /// Whether tools get the names that Kairos calls them by, and whether it is SUSE.
-    pub links_tools: Option<bool>,
-    /// `KAIROS_NAME` and `KAIROS_IMAGE_LABEL`.
-    pub release: (String, String),
-    /// Whether the boot menu's arguments are edited, and then whether SELinux is disabled.
-    pub bootargs: Option<bool>,
-}
-
-impl BaseSteps {
-    fn apply(&self, editor: &mut Editor<'_>) -> Result<(), RecipeError> {
-        for (config, content) in &self.cloud_configs {
-            base_image::place(editor, config.path(), content.clone(), 0o644)?;
-        }
-        base_image::load_usb_drivers(editor)?;
-        if self.links_kernel {
-            base_image::link_kernel(editor)?;
-        }
-        if let Some(is_suse) = self.links_tools {
-            base_image::link_tools(editor, is_suse)?;
-        }
-        kairos_release::edit(editor, &self.release.0, &self.release.1)?;
-        base_image::clean_up(editor)?;
-        if let Some(disable_selinux) = self.bootargs {
-            bootargs::edit(editor, disable_selinux)?;
-        }
-        Ok(())
-    }
-}
 
 /// A root file system on a foundation.
 #[derive(Debug)]
@@ -259,6 +173,12 @@ impl Foundation {
         self.takes_extensions
     }
 
+    /// The time of what is made: when the base image was made, unless another was asked for.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
     /// The root file system.
     #[must_use]
     pub fn tree(&self) -> &FileTree {
@@ -340,13 +260,13 @@ impl Foundation {
     /// Writes an image with the base image's layers and one for the difference.
     pub(super) fn write(
         &self,
-        prepared: Prepared,
+        prepared: &Prepared,
         name: &str,
         target: &str,
         store: &mut dyn ImageStore,
         observer: &dyn Observer,
     ) -> Result<ImageReport, RecipeError> {
-        let Prepared { tree, read } = &prepared;
+        let Prepared { tree, read } = prepared;
         let changes = match &self.base {
             Some(base) => Changes::between(base, tree)?,
             None => Changes::whole(tree)?,

@@ -50,7 +50,7 @@ impl ProviderRecipe<'_> {
         observer: &dyn Observer,
     ) -> Result<ImageReport, RecipeError> {
         let prepared = self.prepare(foundation, observer)?;
-        foundation.write(prepared, name, "provider-image", store, observer)
+        foundation.write(&prepared, name, "provider-image", store, observer)
     }
 
     /// The root file system, to be signed as a whole. While it or a clone of it is there, nothing

@@ -48,7 +48,7 @@ impl InstallerRecipe {
         observer: &dyn Observer,
     ) -> Result<ImageReport, RecipeError> {
         let prepared = self.prepare(foundation, observer)?;
-        foundation.write(prepared, name, "iso-image", store, observer)
+        foundation.write(&prepared, name, "iso-image", store, observer)
     }
 
     /// The root file system for media. While it or a clone of it is there, nothing more can be

@@ -15,6 +15,8 @@
 //! # Determinism
 //! The bytes depend on the inputs and the epoch alone.
 
+mod base;
+mod carrier;
 mod config;
 mod foundation;
 mod image;
@@ -25,7 +27,9 @@ mod upgrade;
 use bootwright_image::BoxError;
 use bootwright_oci::{ContentDigest, InputSummary, Stack};
 
-pub use foundation::{BaseRecipe, BaseSteps, DockerfileInput, Foundation};
+pub use base::{BaseRecipe, BaseSteps, DockerfileInput};
+pub use carrier::CarrierRecipe;
+pub use foundation::Foundation;
 pub use image::ProviderRecipe;
 pub use installer::InstallerRecipe;
 pub use upgrade::UpgradeRecipe;

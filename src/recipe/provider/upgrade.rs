@@ -81,6 +81,6 @@ impl UpgradeRecipe<'_> {
             edge_config: self.edge_config.clone(),
         };
         fill(&mut editor, &files)?;
-        foundation.write(Prepared { tree, read }, name, "uki-provider-image", store, observer)
+        foundation.write(&Prepared { tree, read }, name, "uki-provider-image", store, observer)
     }
 }

@@ -64,7 +64,7 @@ fn program(
     target: &str,
 ) -> Result<(), StepError> {
     let found = from.resolve(source.as_bytes()).ok().flatten();
-    if !found.is_some_and(|id| from.inode(id).as_file().is_some()) {
+    if found.is_none_or(|id| from.inode(id).as_file().is_none()) {
         let text = "is not in its image, and so not in the one for upgrades";
         editor.observer.warn(format_args!("{source} {text}"));
         return Ok(());
