@@ -14,6 +14,8 @@ mod dockerfile;
 mod fixture;
 mod library;
 mod machine;
+#[cfg(feature = "registry")]
+mod mistakes;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;
@@ -21,6 +23,8 @@ mod readers;
 #[cfg(feature = "registry")]
 mod registry;
 mod safety;
+#[cfg(feature = "registry")]
+mod sample;
 mod sbom;
 mod signing;
 mod small;

@@ -45,13 +45,13 @@ printf 1.26.4-k3s1 > usr/bin/k3s; chmod 755 usr/bin/k3s
 "#;
 
 /// A project and a store with stand-ins for all images that it names.
-struct Made {
+pub(crate) struct Made {
     folder: tempfile::TempDir,
     base: PathBuf,
 }
 
 impl Made {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let base = small::base_image(folder.path())?;
         let made = Self { folder, base };
@@ -100,11 +100,15 @@ impl Made {
         }
     }
 
-    fn project(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
@@ -112,7 +116,7 @@ impl Made {
         self.project().join("build/provider-images")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(BOOTWRIGHT);
         command.args(words).current_dir(self.project());
         command.arg("--offline").arg("--store").arg(self.store());

@@ -12,13 +12,13 @@ use crate::small;
 use crate::tools::{printed, require, run, sha256, text, tool};
 
 /// Debian's registry on a loopback port, without TLS; it ends with this value.
-struct Registry {
+pub(crate) struct Registry {
     child: Child,
-    host: String,
+    pub(crate) host: String,
 }
 
 impl Registry {
-    fn start(folder: &Path, more: &str) -> Self {
+    pub(crate) fn start(folder: &Path, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let config = folder.join("registry.yml");
@@ -40,7 +40,7 @@ impl Registry {
         panic!("docker-registry does not answer");
     }
 
-    fn image(&self, name: &str) -> String {
+    pub(crate) fn image(&self, name: &str) -> String {
         format!("docker://{}/{name}", self.host)
     }
 }
