@@ -30,6 +30,13 @@ fn add(project: &Path, name: &str, text: &str) {
 
 fn nothing(_: &Path) {}
 
+/// What a checkout has for trusted boot and for MAAS.
+fn with_configs(project: &Path) {
+    for name in ["80_stylus_uki.yaml", "80_stylus_maas.yaml", "maas-content.sh"] {
+        write(project, &format!("cloudconfigs/{name}"), "");
+    }
+}
+
 /// Keys whose certificates were valid in January 2020.
 fn old_keys(project: &Path) {
     let mut genkey = Command::new(BOOTWRIGHT);
@@ -118,7 +125,7 @@ const CASES: &[Case] = &[
         &["+provider-image", "--K8S_DISTRIBUTION=nodeadm", "--K8S_VERSION=1.30.0"],
     ),
     ("a kernel that would have to be installed", nothing, &["+iso", "--UPDATE_KERNEL=true"]),
-    ("keys that are missing", nothing, &["+iso", "--IS_UKI=true"]),
+    ("keys that are missing", with_configs, &["+iso", "--IS_UKI=true"]),
     (
         "half of one's own keys",
         |p| write(p, "secure-boot/private-keys/db.key", "x"),
@@ -127,6 +134,7 @@ const CASES: &[Case] = &[
     (
         "keys that are none",
         |p| {
+            with_configs(p);
             for name in
                 ["private-keys/db.key", "private-keys/tpm2-pcr-private.pem", "public-keys/db.pem"]
             {
@@ -148,11 +156,7 @@ const CASES: &[Case] = &[
         |p| write(p, "Dockerfile", "ARG BASE\nFROM $BASE\n"),
         ONE,
     ),
-    (
-        "a base image that does not boot",
-        |p| write(p, "Dockerfile", "FROM scratch\n"),
-        &["+iso", "--BASE_IMAGE=reg.example/stylus:1"],
-    ),
+    ("a base image that does not boot", nothing, &["+iso", "--BASE_IMAGE=reg.example/stylus:1"]),
     ("a version that the repository lacks", nothing, &["+provider-image", "--K8S_VERSION=1.99.0"]),
     (
         "a repository that is not there",
@@ -163,7 +167,7 @@ const CASES: &[Case] = &[
         "an index that is damaged",
         |p| {
             let text = "name: x\nrepo_files: [\n";
-            crate::provider::put(
+            crate::stand_ins::put(
                 &p.join("../store"),
                 "reg.example/broken/luet-repo-amd:repository.yaml",
                 &[("repository.yaml", 0o644, text.as_bytes())],
@@ -201,7 +205,11 @@ const CASES: &[Case] = &[
         ISO,
     ),
     ("results in a file's place", |p| write(p, "build", "x"), ISO),
-    ("MAAS of another distribution", nothing, &["+maas-image", "--OS_DISTRIBUTION=opensuse-leap"]),
+    (
+        "MAAS of another distribution",
+        with_configs,
+        &["+maas-image", "--OS_DISTRIBUTION=opensuse-leap", "--MAAS_CLOUD_ROOTFS=tar:cloud.tar"],
+    ),
     (
         "keys that have run out",
         old_keys,
