@@ -68,7 +68,7 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
         Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         #[cfg(feature = "registry")]
-        Command::Fetch(args) => registry::fetch(&args, &progress, json),
+        Command::Fetch(args) => registry::fetch(&args, keys, &progress, json),
         #[cfg(feature = "registry")]
         Command::Push(args) => registry::push(&args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),

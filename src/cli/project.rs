@@ -13,6 +13,8 @@ use super::size::human;
 use super::summary::Summary;
 use super::{Usage, cache, epoch, genkey, iso, jobs, print, squashfs_options, uki};
 use crate::image::Observer;
+#[cfg(feature = "registry")]
+use crate::project::Lock;
 use crate::project::images::Images;
 use crate::project::plan::{Plan, plan};
 use crate::project::run::{Done, Settings, run};
@@ -33,11 +35,8 @@ pub(super) fn target(
     let mut plan = plan(&project, target);
     let mut problems = project.problems.clone();
     problems.extend(plan.problems.clone());
-    warn(&problems, progress);
-    refuse(problems)?;
-    let problems = plan.check_files(&project.folder)?;
-    warn(&problems, progress);
-    refuse(problems)?;
+    complain(problems, progress)?;
+    complain(plan.check_files(&project.folder)?, progress)?;
     plan.measure(&project.folder, progress)?;
     if args.dry_run {
         return dry_run(&plan, args.json);
@@ -49,7 +48,7 @@ pub(super) fn target(
         cache: cache(&args.compression)?,
         epoch: epoch::from_environment()?,
         now: genkey::now(),
-        images: images(args)?,
+        images: images(args, &project, progress)?,
     };
     let done = run(&project, &plan, &settings, progress)?;
     let mut summaries: Vec<Summary> =
@@ -103,13 +102,15 @@ fn image_summary(layout: &Path, report: &ImageReport) -> Summary {
 
 /// What stands behind the names of images.
 #[cfg(feature = "registry")]
-fn images(args: &TargetArgs) -> anyhow::Result<Images> {
-    registry::images(&args.registry)
+fn images(args: &TargetArgs, project: &Project, progress: &Progress) -> anyhow::Result<Images> {
+    let lock = Lock::read(&project.folder)?;
+    let images = registry::images(&args.registry, project, lock, progress)?;
+    Ok(Images { locked: args.locked, ..images })
 }
 
 /// Without registries, only local names are known.
 #[cfg(not(feature = "registry"))]
-fn images(_: &TargetArgs) -> anyhow::Result<Images> {
+fn images(_: &TargetArgs, _: &Project, _: &Progress) -> anyhow::Result<Images> {
     Ok(Images::default())
 }
 
@@ -122,8 +123,14 @@ pub(super) fn args(args: &ArgsArgs, keys: &[String], progress: &Progress) -> any
     refuse(project.problems)
 }
 
+/// Warns about small mistakes and refuses large ones.
+pub(super) fn complain(problems: Problems, progress: &Progress) -> anyhow::Result<()> {
+    warn(&problems, progress);
+    refuse(problems)
+}
+
 /// Reads a project with what the environment says.
-fn load(folder: &Path, keys: &[String]) -> anyhow::Result<Project> {
+pub(super) fn load(folder: &Path, keys: &[String]) -> anyhow::Result<Project> {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     let environment = |name: &str| std::env::var(name).ok();
     let build_args = environment("EARTHLY_BUILD_ARGS");

@@ -8,12 +8,15 @@
 pub mod arguments;
 mod checkout;
 mod content;
+pub mod fetch;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gather;
 mod image_name;
 pub mod images;
 mod load;
+mod lock;
 pub mod luet;
 mod manifest;
 mod nearest;
@@ -32,6 +35,7 @@ pub mod yaml;
 pub use files::{Files, ProjectFile};
 pub use image_name::ImageName;
 pub use load::{Given, Project};
+pub use lock::{LOCK_FILE, Lock, LockError};
 pub use manifest::{Artefact, Manifest};
 pub use nearest::nearest;
 pub use problem::{Place, Position, Problem, Problems, Severity};

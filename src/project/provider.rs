@@ -71,7 +71,7 @@ fn is_given(name: &ImageName) -> bool {
 }
 
 /// The folder that `dir:FOLDER` names as a repository.
-fn local_folder(repository: &str) -> Option<&str> {
+pub(super) fn local_folder(repository: &str) -> Option<&str> {
     repository.strip_prefix("dir:")
 }
 
@@ -120,12 +120,6 @@ impl Builder<'_> {
         step: &ProviderImage,
         foundation: &mut Foundation,
     ) -> Result<ImageReport, RunError> {
-        if let (Some(file), None) = (&step.luet_auth, local_folder(&step.luet_repository)) {
-            self.observer.warn(format_args!(
-                "{} is not used: name credentials for registries with --authfile",
-                file.display()
-            ));
-        }
         let packages = Packages { builder: self, step };
         // A system that takes them as extensions gets them from there.
         let bundles = step.bundle || !foundation.takes_extensions().unwrap_or(false);
@@ -177,7 +171,10 @@ impl Builder<'_> {
         path.map(|path| Ok(Blob::from(self.read(path)?))).transpose()
     }
 
-    fn dockerfile(&self, root: &RootFs) -> Result<Option<DockerfileInput<'_>>, RunError> {
+    pub(super) fn dockerfile(
+        &self,
+        root: &RootFs,
+    ) -> Result<Option<DockerfileInput<'_>>, RunError> {
         let Some(path) = &root.dockerfile else { return Ok(None) };
         let wrong = |error| RunError::from(RecipeError::from(Box::new(error)));
         let name = path.display().to_string();

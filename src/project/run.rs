@@ -14,6 +14,7 @@ use bootwright_squashfs as squashfs;
 use bootwright_uki::keys::Validity;
 use bootwright_uki::signer::RsaBits;
 
+use super::gather::gather;
 use super::image_name::ImageName;
 use super::images::{Finder, Images, ImagesError};
 use super::load::Project;
@@ -27,7 +28,7 @@ use crate::recipe::genkey::{Keys, KeysRecipe};
 use crate::recipe::iso::{IsoRecipe, IsoReport};
 use crate::recipe::provider::{Foundation, ImageReport};
 use crate::recipe::uki::{UkiRecipe, UkiReport};
-use crate::recipe::{Architecture, RecipeError, Source};
+use crate::recipe::{RecipeError, Source};
 
 /// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
 pub const SECURE_BOOT: [(&str, u32); 4] = [
@@ -125,51 +126,15 @@ pub fn run(
     for planned in &plan.steps {
         refuse(planned)?;
     }
-    let found = find_images(project, plan, settings, observer)?;
+    let steps: Vec<_> = plan.steps.iter().collect();
+    let found = gather(project, &steps, settings, false, observer)?.found;
     let runner =
         Runner { project, plan, settings, observer, found, foundation: RefCell::new(None) };
     plan.steps.iter().map(|planned| runner.step(planned)).collect()
 }
 
-/// Where the images of all steps are; whatever is missing is missed before any work begins.
-fn find_images(
-    project: &Project,
-    plan: &Plan,
-    settings: &Settings,
-    observer: &dyn Observer,
-) -> Result<BTreeMap<ImageName, Reference>, RunError> {
-    let mut found = BTreeMap::new();
-    let mut by_architecture = BTreeMap::<Architecture, Vec<ImageName>>::new();
-    for planned in &plan.steps {
-        let (root, names) = match &planned.step {
-            Step::Iso(step) => (&step.root, vec![step.root.base.clone()]),
-            Step::UkiIso(step) => (&step.installer.root, vec![step.installer.root.base.clone()]),
-            Step::RawDisk(step) => (&step.root, vec![step.root.base.clone()]),
-            Step::ProviderImage(step) => (&step.root, provider::images(step)),
-            Step::InstallerImage(root, _) => (root, provider::root_images(root)),
-            _ => continue,
-        };
-        by_architecture.entry(root.architecture).or_default().extend(names);
-    }
-    for (architecture, names) in by_architecture {
-        let finder = finder(project, settings, architecture, observer);
-        found.extend(finder.all(&names)?);
-    }
-    Ok(found)
-}
-
-fn finder<'a>(
-    project: &'a Project,
-    settings: &'a Settings,
-    architecture: Architecture,
-    observer: &'a dyn Observer,
-) -> Finder<'a> {
-    let architecture = architecture.oci_name().to_owned();
-    Finder { images: &settings.images, folder: &project.folder, architecture, observer }
-}
-
 /// What cannot be done, before any work begins.
-fn refuse(planned: &Planned) -> Result<(), RunError> {
+pub(super) fn refuse(planned: &Planned) -> Result<(), RunError> {
     if let Some((key, what)) = planned.programs.first() {
         return Err(RunError::Programs { key, what });
     }
@@ -324,7 +289,7 @@ impl Runner<'_> {
         write: impl FnOnce(&Builder<'_>, &mut Foundation) -> Result<ImageReport, RunError>,
     ) -> Result<Done, RunError> {
         let Self { project, settings, observer, found, .. } = self;
-        let finder = finder(project, settings, root.architecture, *observer);
+        let finder = Finder::new(project, settings, root.architecture, *observer);
         let builder = Builder { project, settings, finder, found, observer: *observer };
         let mut foundation = self.foundation.borrow_mut();
         let foundation = match &mut *foundation {

@@ -39,7 +39,7 @@ mod token;
 mod transport;
 mod upload;
 
-pub use authfile::AuthFile;
+pub use authfile::{AuthEntry, AuthFile};
 pub use credentials::{Credential, CredentialHelper, Credentials};
 pub use endpoint::{Mirror, Mirrors};
 pub use error::{MissingImage, RegistryError};

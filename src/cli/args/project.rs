@@ -44,6 +44,11 @@ pub(crate) struct TargetArgs {
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
 
+    /// Take no image whose meaning is not in bootwright.lock
+    #[cfg(feature = "registry")]
+    #[arg(long)]
+    pub(crate) locked: bool,
+
     #[cfg(feature = "registry")]
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -54,7 +59,7 @@ pub(crate) struct TargetArgs {
 pub(crate) fn split_keys(words: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
     let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let target = first.strip_prefix('+').map(str::to_owned);
-    if target.is_none() && first != "args" {
+    if target.is_none() && first != "args" && first != "fetch" {
         return (words, Vec::new());
     }
     let mut keys = Vec::new();
