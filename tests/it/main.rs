@@ -11,9 +11,13 @@ mod cache;
 mod determinism;
 mod disk;
 mod dockerfile;
+#[cfg(feature = "registry")]
+mod fetch;
 mod fixture;
 mod library;
 mod machine;
+#[cfg(feature = "registry")]
+mod network;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;

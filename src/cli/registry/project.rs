@@ -156,6 +156,9 @@ pub(super) fn fetch(
         let text = "name images, or give a project's architecture as --ARCH=...";
         return Err(Usage(text.into()).into());
     }
+    let targets = args.images.iter().map(|word| Target::parse(&word.to_string_lossy()));
+    let targets: Vec<Target> =
+        targets.collect::<Result<_, _>>().map_err(|error| Usage(error.to_string()))?;
     let start = Instant::now();
     let folder = args.project.as_deref().unwrap_or(Path::new("."));
     if keys.is_empty() && !folder.join(".arg").is_file() {
@@ -164,7 +167,7 @@ pub(super) fn fetch(
     }
     let project = project::load(folder, keys)?;
     project::complain(project.problems.clone(), progress)?;
-    let plans = plans(args, &project, progress)?;
+    let plans = plans(&targets, &project, progress)?;
     let lock = Lock::read(folder)?;
     let known = if args.update { Lock::default() } else { lock.clone() };
     let jobs = machine::cpus();
@@ -194,8 +197,8 @@ pub(super) fn fetch(
 }
 
 /// The plans of the targets that are named, else of all that the project's values allow.
-fn plans(args: &FetchArgs, project: &Project, progress: &Progress) -> anyhow::Result<Vec<Plan>> {
-    if args.images.is_empty() {
+fn plans(targets: &[Target], project: &Project, progress: &Progress) -> anyhow::Result<Vec<Plan>> {
+    if targets.is_empty() {
         let plans = possible(project);
         if plans.is_empty() {
             project::complain(plan(project, Target::BuildAllImages).problems, progress)?;
@@ -203,9 +206,8 @@ fn plans(args: &FetchArgs, project: &Project, progress: &Progress) -> anyhow::Re
         return Ok(plans);
     }
     let mut plans = Vec::new();
-    for word in &args.images {
-        let target = Target::parse(&word.to_string_lossy());
-        let plan = plan(project, target.map_err(|error| Usage(error.to_string()))?);
+    for target in targets {
+        let plan = plan(project, *target);
         project::complain(plan.problems.clone(), progress)?;
         plans.push(plan);
     }
