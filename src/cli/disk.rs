@@ -8,7 +8,7 @@ use super::args::{DiskArgs, MaasArgs};
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
-use super::{epoch, machine, print, reference, source_with};
+use super::{epoch, machine, print, reference, sbom, source_with};
 use crate::recipe::Source;
 use crate::recipe::checksum_hex;
 use crate::recipe::disk::maas::{MaasRecipe, upload_command};
@@ -50,6 +50,8 @@ pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow:
         let value = json!({ "path": path, "bytes": report.len });
         summary.line("output", format!("{path}  {}", human(report.len)), value);
     }
+    let file = format!("{name}.raw");
+    sbom::write(report.installed.as_ref(), (&folder, &name), &file, None, &mut summary)?;
     print(summary.render(as_json).as_bytes())
 }
 
@@ -83,6 +85,9 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     summary.line("output", format!("{path}  {}", human(report.len)), value);
     let upload = upload_command(&args.name, report.architecture, &path);
     summary.line("upload", upload.clone(), upload.into());
+    let (file, sha256) = (format!("{}.raw.gz", args.name), Some(report.sha256));
+    let place = (&*args.output, &*args.name);
+    sbom::write(report.disk.installed.as_ref(), place, &file, sha256, &mut summary)?;
     print(summary.render(as_json).as_bytes())
 }
 

@@ -7,7 +7,7 @@ use super::args::IsoArgs;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs, squashfs};
-use super::{Usage, epoch, print, source, squashfs_options};
+use super::{Usage, epoch, print, sbom, source, squashfs_options};
 use crate::recipe::checksum_hex;
 use crate::recipe::iso::{IsoRecipe, IsoReport};
 
@@ -22,7 +22,10 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
     let recipe = recipe(args, progress)?;
     let report = recipe.write_file(&folder, &name, progress)?;
     let image = folder.join(format!("{name}.iso"));
-    print(summary(&report, &image, start, progress).render(json).as_bytes())
+    let mut summary = summary(&report, &image, start, progress);
+    let (file, sha256) = (format!("{name}.iso"), Some(report.sha256));
+    sbom::write(report.installed.as_ref(), (&folder, &name), &file, sha256, &mut summary)?;
+    print(summary.render(json).as_bytes())
 }
 
 fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {

@@ -13,6 +13,7 @@ mod progress;
 mod project;
 #[cfg(feature = "registry")]
 mod registry;
+mod sbom;
 mod sign;
 mod size;
 mod squashfs;
@@ -157,6 +158,7 @@ fn source_with(
         epoch,
         jobs,
         cache,
+        inventory: args.sbom,
         ..Source::new(base)
     })
 }

@@ -11,7 +11,7 @@ use super::args::{UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
-use super::{epoch, machine, print, source_with};
+use super::{epoch, machine, print, sbom, source_with};
 use crate::recipe::checksum_hex;
 use crate::recipe::uki::{Attached, UkiImage, UkiRecipe, UkiReport, attach};
 
@@ -43,6 +43,10 @@ fn build(args: UkiBuildArgs, progress: &Progress, as_json: bool) -> anyhow::Resu
         let text = format!("{path}  to be signed: bootwright sign {path} --keys DIR");
         summary.line("requests", text, path.into());
     }
+    let file = report.path.file_name().unwrap_or_default().to_string_lossy();
+    // Without signatures, and as a folder, it has no digest yet.
+    let sha256 = Some(report.sha256).filter(|sha256| *sha256 != [0; 32]);
+    sbom::write(report.installed.as_ref(), (&folder, &name), &file, sha256, &mut summary)?;
     print(summary.render(as_json).as_bytes())
 }
 

@@ -28,7 +28,8 @@ use crate::recipe::genkey::{Keys, KeysRecipe};
 use crate::recipe::iso::{IsoRecipe, IsoReport};
 use crate::recipe::provider::{Foundation, ImageReport};
 use crate::recipe::uki::{UkiRecipe, UkiReport};
-use crate::recipe::{RecipeError, Source};
+use crate::recipe::{Installed, RecipeError, Source};
+use crate::sbom::Subject;
 
 /// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
 pub const SECURE_BOOT: [(&str, u32); 4] = [
@@ -227,6 +228,7 @@ impl Runner<'_> {
             epoch: self.settings.epoch,
             jobs: self.settings.jobs,
             cache: self.settings.cache.clone(),
+            inventory: true,
             ..Source::new(self.found[&root.base].clone())
         })
     }
@@ -246,6 +248,7 @@ impl Runner<'_> {
         let report = recipe.write_file(&folder, &step.name, self.observer)?;
         let read = (report.len, &report.sha256, &report.inputs[..]);
         self.manifest(planned, &step.name, read)?;
+        self.bill(report.installed.as_ref(), &step.name, ".iso", Some(report.sha256))?;
         Ok(Done::Iso(folder.join(format!("{}.iso", step.name)), Box::new(report)))
     }
 
@@ -268,6 +271,7 @@ impl Runner<'_> {
         let report = recipe.write_iso(&folder, &installer.name, self.observer)?;
         let read = (report.len, &report.sha256, &report.inputs[..]);
         self.manifest(planned, &installer.name, read)?;
+        self.bill(report.installed.as_ref(), &installer.name, ".iso", Some(report.sha256))?;
         Ok(Done::Uki(folder.join(format!("{}.iso", installer.name)), Box::new(report)))
     }
 
@@ -277,7 +281,8 @@ impl Runner<'_> {
             ..DiskRecipe::new(self.source(&step.root)?)
         };
         let folder = self.at(Path::new(BUILD));
-        recipe.write_file(&folder, &step.name, self.observer)?;
+        let report = recipe.write_file(&folder, &step.name, self.observer)?;
+        self.bill(report.installed.as_ref(), &step.name, ".raw", None)?;
         Ok(Done::Files(vec![folder.join(format!("{}.raw", step.name))]))
     }
 
@@ -297,11 +302,17 @@ impl Runner<'_> {
             none => none.insert(builder.foundation(root)?),
         };
         let report = write(&builder, foundation)?;
-        self.image_manifest(planned, &report)?;
+        let installed = foundation.installed(*observer)?;
+        self.image_manifest(planned, &report, &installed)?;
         Ok(Done::Image(self.at(Path::new(provider::LAYOUT)), Box::new(report)))
     }
 
-    fn image_manifest(&self, planned: &Planned, report: &ImageReport) -> Result<(), RunError> {
+    fn image_manifest(
+        &self,
+        planned: &Planned,
+        report: &ImageReport,
+        installed: &Installed,
+    ) -> Result<(), RunError> {
         let ContentDigest::Sha256(sha256) = &report.digest else {
             unreachable!("BUG: images are written with SHA-256")
         };
@@ -313,7 +324,10 @@ impl Runner<'_> {
             Step::ProviderImage(_) => tag,
             _ => repository,
         });
-        Ok(manifest.write(&self.at(Path::new(BUILD)), file)?)
+        let folder = self.at(Path::new(BUILD));
+        manifest.write(&folder, file)?;
+        let (name, sha256) = (name.clone(), Some(*sha256));
+        Ok(installed.write(&folder, file, &Subject { name, sha256, ..Subject::default() })?)
     }
 
     fn manifest(
@@ -326,6 +340,20 @@ impl Runner<'_> {
         let artefact = Artefact { name: &file, len, sha256, read };
         let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
         Ok(manifest.write(&self.at(Path::new(BUILD)), name)?)
+    }
+
+    /// The bill of materials of a file.
+    fn bill(
+        &self,
+        installed: Option<&Installed>,
+        name: &str,
+        suffix: &str,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<(), RunError> {
+        let Some(installed) = installed else { return Ok(()) };
+        let file = format!("{name}{suffix}");
+        let subject = Subject { name: file, is_file: true, sha256, ..Subject::default() };
+        Ok(installed.write(&self.at(Path::new(BUILD)), name, &subject)?)
     }
 
     fn genkey(&self, step: &Genkey) -> Result<Done, RunError> {

@@ -31,6 +31,8 @@ pub struct Source {
     pub jobs: NonZeroUsize,
     /// What remembers work between builds.
     pub cache: Option<Arc<Cache>>,
+    /// Whether reports say what is installed.
+    pub inventory: bool,
 }
 
 impl Source {
@@ -45,6 +47,7 @@ impl Source {
             epoch: None,
             jobs: NonZeroUsize::MIN,
             cache: None,
+            inventory: false,
         }
     }
 }

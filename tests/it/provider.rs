@@ -119,7 +119,7 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Self::of_host(HOST)
     }
 
@@ -196,7 +196,7 @@ impl Made {
         self.command(words).output().unwrap()
     }
 
-    fn built(&self, words: &[&str]) -> String {
+    pub(crate) fn built(&self, words: &[&str]) -> String {
         text(&mut self.command(words))
     }
 

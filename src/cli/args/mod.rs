@@ -176,6 +176,11 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_enum, value_name = "ARCH")]
     pub(crate) arch: Option<Architecture>,
 
+    /// Write a bill of materials (CycloneDX) beside the result: the packages that the image's own
+    /// databases have, NAME.cdx.json
+    #[arg(long)]
+    pub(crate) sbom: bool,
+
     #[cfg(feature = "registry")]
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,

@@ -3,12 +3,16 @@
 use bootwright_oci::InputSummary;
 use bootwright_squashfs::Summary;
 
+use crate::recipe::Installed;
+
 /// What went into an ISO and what came out.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IsoReport {
     /// What the root file system was made from.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// Files of the medium and where they come from, in order of their paths.
     pub placed: Vec<(String, String)>,
     /// The root file system.

@@ -1,6 +1,7 @@
 //! What the images of a project have in common: the base image with the Dockerfile and the steps
 //! of CanvOS's target `base-image` applied.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use crate::dockerfile::{
 use crate::editor::Editor;
 use crate::recipe::steps::base_image::{self, CloudConfig};
 use crate::recipe::steps::{bootargs, kairos_release};
-use crate::recipe::{Architecture, RecipeError};
+use crate::recipe::{Architecture, Installed, RecipeError};
+use crate::sbom::Inventory;
 
 /// What a [`Foundation`] is made from.
 pub struct BaseRecipe<'a> {
@@ -119,6 +121,7 @@ pub struct Foundation {
     read: Vec<InputSummary>,
     /// Images that were laid over already.
     images: Vec<(Reference, FileTree, Vec<InputSummary>)>,
+    installed: OnceCell<Installed>,
 }
 
 impl Foundation {
@@ -175,6 +178,7 @@ impl Foundation {
             takes_extensions: None,
             read: rootfs.inputs,
             images: Vec::new(),
+            installed: OnceCell::new(),
         })
     }
 
@@ -213,6 +217,7 @@ impl Foundation {
             takes_extensions: None,
             read: built.inputs,
             images: Vec::new(),
+            installed: OnceCell::new(),
         })
     }
 
@@ -274,6 +279,20 @@ impl Foundation {
             inputs::lower_new_times(None, &mut merged.tree, epoch);
         }
         Ok((merged.tree, merged.inputs))
+    }
+
+    /// What is installed in the base image with the Dockerfile applied: nothing that is done on top
+    /// of it changes its packages. It is read once.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn installed(&self, observer: &dyn Observer) -> Result<Installed, RecipeError> {
+        if let Some(installed) = self.installed.get() {
+            return Ok(installed.clone());
+        }
+        let inventory = Inventory::read(&self.tree, &self.streams, observer)?;
+        let installed = Installed { inventory, time: self.time };
+        Ok(self.installed.get_or_init(|| installed).clone())
     }
 
     /// Writes an image with `tree`: the base image's layers and one for the difference.

@@ -177,7 +177,7 @@ const LEN_REST: u64 = 8 << 20;
 impl Images {
     pub(super) fn report(self, inputs: Vec<InputSummary>, path: PathBuf) -> UkiReport {
         let (images, stub) = (self.images, self.stub);
-        UkiReport { path, inputs, images, stub, len: 0, sha256: [0; 32] }
+        UkiReport { path, inputs, installed: None, images, stub, len: 0, sha256: [0; 32] }
     }
 
     /// A serial number for the EFI system partition: from what the machine will measure, so that

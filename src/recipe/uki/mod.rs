@@ -26,7 +26,7 @@ use bootwright_uki::pcr::Prediction;
 use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, Profile, names};
 
-use super::{RecipeError, Root, Source, checksum};
+use super::{Installed, RecipeError, Root, Source, checksum};
 use build::{Images, Places, Ready};
 use container::Label;
 use folder::{Growing, InFolder};
@@ -120,6 +120,8 @@ pub struct UkiReport {
     pub path: PathBuf,
     /// What went in.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// The images, the one that starts by itself first.
     pub images: Vec<UkiImage>,
     /// The stub's version, and whether its measurements are known for sure.
@@ -135,6 +137,13 @@ struct Made {
     built: Images,
     label: Label,
     inputs: Vec<InputSummary>,
+    installed: Option<Installed>,
+}
+
+impl Made {
+    fn report(self, output: PathBuf) -> UkiReport {
+        UkiReport { installed: self.installed, ..self.built.report(self.inputs, output) }
+    }
 }
 
 /// An image to be: its name, title and command line.
@@ -189,7 +198,7 @@ impl UkiRecipe {
         let output = self.output(Product::Folder, folder, name);
         let (growing, made) = self.fill(Product::Folder, &output, name, observer)?;
         growing.publish()?;
-        Ok(made.built.report(made.inputs, output))
+        Ok(made.report(output))
     }
 
     /// Writes the same files as a container image, the docker archive `NAME.tar`, and
@@ -207,10 +216,10 @@ impl UkiRecipe {
         let (growing, made) = self.fill(Product::Container, &output, name, observer)?;
         if self.sign_later.is_some() {
             growing.publish()?;
-            return Ok(made.built.report(made.inputs, output));
+            return Ok(made.report(output));
         }
         let (len, sha256) = container::pack(growing.path(), &made.label, name, &output, observer)?;
-        Ok(UkiReport { len, sha256, ..made.built.report(made.inputs, output) })
+        Ok(UkiReport { len, sha256, ..made.report(output) })
     }
 
     /// A folder beside `output` with all files.
@@ -236,7 +245,8 @@ impl UkiRecipe {
             let pending = built.pending(&|_| Some(0))?;
             Note::new(product, name, pending, label.clone()).write(requests, &keys)?;
         }
-        Ok((growing, Made { built, label, inputs: root.inputs }))
+        let installed = Installed::of(&self.source, &root, observer)?;
+        Ok((growing, Made { built, label, inputs: root.inputs, installed }))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -257,6 +267,7 @@ impl UkiRecipe {
         let output = self.output(Product::Iso, folder, name);
         let build = |places: &mut dyn Places| ready.build(self, &root, &keys, places, observer);
         let (written, built) = iso::write(&tree, medium, root.epoch, &output, build, observer)?;
+        let installed = Installed::of(&self.source, &root, observer)?;
         let mut sha256 = [0; 32];
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|path| written.offset(path))?;
@@ -266,7 +277,8 @@ impl UkiRecipe {
         } else {
             sha256 = checksum::publish(written.file, written.len, observer)?;
         }
-        Ok(UkiReport { len: written.len, sha256, ..built.report(root.inputs, output) })
+        let report = built.report(root.inputs, output);
+        Ok(UkiReport { installed, len: written.len, sha256, ..report })
     }
 
     /// The keys, or their public halves and an empty folder for requests.

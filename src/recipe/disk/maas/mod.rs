@@ -27,7 +27,7 @@ use super::{DiskReport, report};
 use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use crate::recipe::iso::check_user_data;
-use crate::recipe::{RecipeError, Root, Source, architecture, checksum};
+use crate::recipe::{Installed, RecipeError, Root, Source, architecture, checksum};
 
 pub(crate) use findings::Findings;
 
@@ -153,9 +153,10 @@ impl MaasRecipe {
         let slots = parts.iter().zip(plan.slots());
         let partitions = slots.map(|(part, slot)| report(part, slot.offset)).collect();
         drop(parts);
+        let installed = Installed::of(&self.source, &root, observer)?;
         let mut inputs = root.inputs;
         inputs.extend(cloud.inputs);
-        let disk = DiskReport { inputs, partitions, len: plan.len() };
+        let disk = DiskReport { inputs, installed, partitions, len: plan.len() };
         let architecture = architecture.oci_name();
         Ok(MaasReport { disk, architecture, len: summary.compressed, sha256 })
     }
