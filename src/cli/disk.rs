@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::args::{DiskArgs, MaasArgs};
+use super::openpgp::Signing;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
@@ -17,6 +18,7 @@ use crate::recipe::disk::{DiskRecipe, PartitionReport};
 /// Runs the command and prints its summary.
 pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
+    Signing::new(&args.source.signing)?.refuse("a raw disk")?;
     let (folder, name, separate) = (args.output.clone(), args.name.clone(), args.partitions);
     let source =
         source_with(args.source, epoch::from_environment()?, machine::cpus(), None, progress)?;
@@ -58,6 +60,7 @@ pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow:
 /// Runs `bootwright maas` and prints its summary.
 pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
+    let signing = Signing::new(&args.source.signing)?;
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
     let epoch = epoch::from_environment()?;
     let reference = reference(&args.cloud_rootfs, "--cloud-rootfs", &args.source, progress)?;
@@ -86,6 +89,7 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     let upload = upload_command(&args.name, report.architecture, &path);
     summary.line("upload", upload.clone(), upload.into());
     let (file, sha256) = (format!("{}.raw.gz", args.name), Some(report.sha256));
+    signing.sign(&args.output.join(&file), report.epoch, &mut summary)?;
     let place = (&*args.output, &*args.name);
     sbom::write(report.disk.installed.as_ref(), place, &file, sha256, &mut summary)?;
     print(summary.render(as_json).as_bytes())

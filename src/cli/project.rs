@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::args::{ArgsArgs, TargetArgs};
+use super::openpgp::Signing;
 use super::progress::Progress;
 #[cfg(feature = "registry")]
 use super::registry;
@@ -42,6 +43,7 @@ pub(super) fn target(
         return dry_run(&plan, args.json);
     }
     let start = Instant::now();
+    let signing = Signing::new(&args.signing)?;
     let settings = Settings {
         squashfs: squashfs_options(&args.compression, progress),
         jobs: jobs(&args.compression),
@@ -51,8 +53,16 @@ pub(super) fn target(
         images: images(args, &project, progress)?,
     };
     let done = run(&project, &plan, &settings, progress)?;
-    let mut summaries: Vec<Summary> =
-        done.iter().filter_map(|done| summary(done, start, progress)).collect();
+    let mut summaries = Vec::new();
+    for done in &done {
+        let Some(mut summary) = summary(done, start, progress) else { continue };
+        match done {
+            Done::Iso(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            Done::Uki(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            _ => {}
+        }
+        summaries.push(summary);
+    }
     if let (true, Some(last), Some(profile)) = (args.json, summaries.last_mut(), &plan.profile) {
         last.line("profile", String::new(), profile.as_str().into());
     }

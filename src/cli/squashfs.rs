@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::args::SquashfsArgs;
+use super::openpgp::Signing;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs, squashfs};
@@ -13,6 +14,7 @@ use crate::recipe::squashfs::write_file;
 /// Runs the command and prints its summary.
 pub(super) fn run(args: SquashfsArgs, progress: &Progress, json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
+    Signing::new(&args.source.signing)?.refuse("a squashfs")?;
     let options = squashfs_options(&args.compression, progress);
     let source = source(args.source, epoch::from_environment()?, &args.compression, progress)?;
     let report = write_file(&source, &options, &args.output, progress)?;

@@ -18,6 +18,8 @@ mod library;
 mod machine;
 #[cfg(feature = "registry")]
 mod network;
+#[cfg(feature = "openpgp")]
+mod openpgp;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CompressionArgs;
 #[cfg(feature = "registry")]
 use super::RegistryArgs;
+use super::{CompressionArgs, SigningArgs};
 
 /// The name of the subcommand behind `+TARGET`.
 const COMMAND: &str = "target";
@@ -43,6 +43,9 @@ pub(crate) struct TargetArgs {
 
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
+
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
 
     /// Take no image whose meaning is not in bootwright.lock
     #[cfg(feature = "registry")]

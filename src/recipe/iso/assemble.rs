@@ -92,6 +92,7 @@ fn write_in<'scope, 'env, W: Write + Seek>(
         squashfs: summary,
         bios: boot.bios.is_some(),
         efi: true,
+        epoch: root.epoch,
         label: recipe.label.clone(),
         len,
         sha256: [0; 32],

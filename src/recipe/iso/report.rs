@@ -1,5 +1,6 @@
 //! What was made.
 
+use bootwright_image::Timestamp;
 use bootwright_oci::InputSummary;
 use bootwright_squashfs::Summary;
 
@@ -21,6 +22,8 @@ pub struct IsoReport {
     pub bios: bool,
     /// Whether UEFI finds something to boot.
     pub efi: bool,
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// The volume label.
     pub label: String,
     /// Length of the ISO in bytes.

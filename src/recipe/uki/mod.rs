@@ -20,7 +20,7 @@ mod span;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use bootwright_image::Observer;
+use bootwright_image::{Observer, Timestamp};
 use bootwright_oci::InputSummary;
 use bootwright_uki::pcr::Prediction;
 use bootwright_uki::unified::names::Enroll;
@@ -126,6 +126,8 @@ pub struct UkiReport {
     pub images: Vec<UkiImage>,
     /// The stub's version, and whether its measurements are known for sure.
     pub stub: (Option<String>, bool),
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// Length of the file in bytes; zero for a folder.
     pub len: u64,
     /// SHA-256 of the file; zero for a folder.
@@ -138,11 +140,13 @@ struct Made {
     label: Label,
     inputs: Vec<InputSummary>,
     installed: Option<Installed>,
+    epoch: Timestamp,
 }
 
 impl Made {
     fn report(self, output: PathBuf) -> UkiReport {
-        UkiReport { installed: self.installed, ..self.built.report(self.inputs, output) }
+        let (installed, epoch) = (self.installed, self.epoch);
+        UkiReport { installed, epoch, ..self.built.report(self.inputs, output) }
     }
 }
 
@@ -246,7 +250,7 @@ impl UkiRecipe {
             Note::new(product, name, pending, label.clone()).write(requests, &keys)?;
         }
         let installed = Installed::of(&self.source, &root, observer)?;
-        Ok((growing, Made { built, label, inputs: root.inputs, installed }))
+        Ok((growing, Made { built, label, inputs: root.inputs, installed, epoch: root.epoch }))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -278,7 +282,7 @@ impl UkiRecipe {
             sha256 = checksum::publish(written.file, written.len, observer)?;
         }
         let report = built.report(root.inputs, output);
-        Ok(UkiReport { installed, len: written.len, sha256, ..report })
+        Ok(UkiReport { installed, epoch: root.epoch, len: written.len, sha256, ..report })
     }
 
     /// The keys, or their public halves and an empty folder for requests.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use bootwright_boot::loaders::find_kernel;
 use bootwright_gzip::{Gzip, Options as GzipOptions};
-use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Phase};
+use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Phase, Timestamp};
 use bootwright_partitions::SectorSize;
 use bootwright_partitions::ext::Holes;
 
@@ -65,6 +65,8 @@ pub struct MaasRecipe {
 pub struct MaasReport {
     /// The disk inside.
     pub disk: DiskReport,
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// The architecture, as MAAS names it.
     pub architecture: &'static str,
     /// Length of the compressed file in bytes.
@@ -158,7 +160,7 @@ impl MaasRecipe {
         inputs.extend(cloud.inputs);
         let disk = DiskReport { inputs, installed, partitions, len: plan.len() };
         let architecture = architecture.oci_name();
-        Ok(MaasReport { disk, architecture, len: summary.compressed, sha256 })
+        Ok(MaasReport { disk, epoch: root.epoch, architecture, len: summary.compressed, sha256 })
     }
 }
 
