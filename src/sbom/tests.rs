@@ -278,6 +278,8 @@ fn the_document_is_the_same_for_the_same_inventory() {
         version: "v1".to_owned(),
         image: "sha256:00".to_owned(),
         created: Some(Timestamp(0)),
+        is_file: false,
+        sha256: Some([0xAB; 32]),
     };
     let text = inventory.to_cyclonedx(&subject);
     assert_eq!(text, inventory.clone().to_cyclonedx(&subject));

@@ -11,9 +11,15 @@ mod cache;
 mod determinism;
 mod disk;
 mod dockerfile;
+#[cfg(feature = "registry")]
+mod fetch;
 mod fixture;
 mod library;
 mod machine;
+#[cfg(feature = "registry")]
+mod network;
+#[cfg(feature = "openpgp")]
+mod openpgp;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;

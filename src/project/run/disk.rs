@@ -45,6 +45,7 @@ impl Runner<'_> {
         let disk = File::open(&path).map_err(read)?;
         let sha256 = checksum::of_file(&disk, report.len, self.observer)?;
         self.manifest(planned, name, &file, (report.len, &sha256, &report.inputs))?;
+        self.bill(&folder, report.installed.as_ref(), name, &file, sha256)?;
         Ok(Done::Disk(path, Box::new(report)))
     }
 
@@ -65,6 +66,8 @@ impl Runner<'_> {
         let file = format!("{}.raw.gz", disk.name);
         let read = (report.len, &report.sha256, &report.disk.inputs[..]);
         self.manifest(planned, &disk.name, &file, read)?;
+        let installed = report.disk.installed.as_ref();
+        self.bill(&folder, installed, &disk.name, &file, report.sha256)?;
         Ok(Done::Maas(folder.join(file), disk.name.clone(), Box::new(report)))
     }
 }

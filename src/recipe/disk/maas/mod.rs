@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use bootwright_boot::loaders::find_kernel;
 use bootwright_gzip::{Gzip, Options as GzipOptions};
-use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Phase};
+use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Phase, Timestamp};
 use bootwright_partitions::SectorSize;
 use bootwright_partitions::ext::Holes;
 
@@ -27,7 +27,7 @@ use super::{DiskReport, report};
 use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use crate::recipe::iso::check_user_data;
-use crate::recipe::{RecipeError, Root, Source, architecture, checksum};
+use crate::recipe::{Installed, RecipeError, Root, Source, architecture, checksum};
 
 pub(crate) use findings::Findings;
 
@@ -65,6 +65,8 @@ pub struct MaasRecipe {
 pub struct MaasReport {
     /// The disk inside.
     pub disk: DiskReport,
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// The architecture, as MAAS names it.
     pub architecture: &'static str,
     /// Length of the compressed file in bytes.
@@ -153,11 +155,12 @@ impl MaasRecipe {
         let slots = parts.iter().zip(plan.slots());
         let partitions = slots.map(|(part, slot)| report(part, slot.offset)).collect();
         drop(parts);
+        let installed = Installed::of(&self.source, &root, observer)?;
         let mut inputs = root.inputs;
         inputs.extend(cloud.inputs);
-        let disk = DiskReport { inputs, partitions, len: plan.len() };
+        let disk = DiskReport { inputs, installed, partitions, len: plan.len() };
         let architecture = architecture.oci_name();
-        Ok(MaasReport { disk, architecture, len: summary.compressed, sha256 })
+        Ok(MaasReport { disk, epoch: root.epoch, architecture, len: summary.compressed, sha256 })
     }
 }
 
