@@ -39,7 +39,7 @@ impl Planner<'_> {
             name: arguments.get("ISO_NAME").into(),
             overlay_iso: (!files.overlay_iso.is_empty()).then(|| "overlay/files-iso".into()),
             user_data: path(files.user_data.as_ref()),
-            content: files.content_folders.clone(),
+            content: files.content.iter().map(|file| file.path.clone()).collect(),
             cluster_config: path(files.cluster_config.as_ref()),
             edge_config: path(files.edge_config.as_ref()),
             menu: MenuEdits {

@@ -4,12 +4,13 @@ mod images;
 mod media;
 mod trusted;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::arguments::Arguments;
 use super::super::files::ProjectFile;
 use super::super::load::Project;
-use super::super::problem::{Problem, Problems, Severity};
+use super::super::problem::{Place, Problem, Problems, Severity};
 use super::super::profile::profile;
 use super::super::target::Target;
 use super::super::user_data;
@@ -91,6 +92,7 @@ impl Planner<'_> {
     fn push(&mut self, step: Step) {
         self.user_data(&step);
         self.supplied(&step);
+        self.content(&step);
         let inputs = super::places::inputs(&step, self.project);
         let programs = match &step {
             Step::Iso(_)
@@ -138,6 +140,30 @@ impl Planner<'_> {
         self.problems.extend(
             found.into_iter().filter(|problem| !warned || problem.severity == Severity::Error),
         );
+    }
+
+    /// Content bundles that would have one name, and files beside them, which the installer does
+    /// not look at.
+    fn content(&mut self, step: &Step) {
+        if !matches!(step, Step::Iso(_) | Step::UkiIso(_)) {
+            return;
+        }
+        let mut names = BTreeMap::new();
+        for ProjectFile { path, .. } in &self.project.files.content {
+            if let Some(first) = names.insert(path.file_name(), path) {
+                let text = format!(
+                    "{} has the same name, and all bundles lie in one folder of the medium",
+                    first.display()
+                );
+                let problem = Problem::error(Place::file(&path.to_string_lossy()), text);
+                self.problems.push(problem.help("rename one of the two"));
+            }
+        }
+        for other in &self.project.files.content_others {
+            let place = Place::file(&other.to_string_lossy());
+            let text = "left out: content bundles are files *.zst in the folder itself";
+            self.problems.push(Problem::warning(place, text));
+        }
     }
 
     /// Keys that must have a value.
