@@ -59,6 +59,11 @@ pub(super) fn target(
         match done {
             Done::Iso(path, report) => signing.sign(path, report.epoch, &mut summary)?,
             Done::Uki(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            #[cfg(feature = "registry")]
+            Done::Image(layout, report) if args.push => {
+                let image = (layout.as_path(), report.name.as_str());
+                registry::push_image(&args.registry, &project, image, progress, &mut summary)?;
+            }
             _ => {}
         }
         summaries.push(summary);

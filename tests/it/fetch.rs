@@ -50,12 +50,21 @@ impl Site {
         let project = self.made.project();
         fs::create_dir(project.join("certs")).unwrap();
         fs::copy(self.at("authority.pem"), project.join("certs/authority.pem")).unwrap();
-        let entry = |path: &str| format!(r#""{}/{path}":{{"auth":"d2hvOndoYXQ="}}"#, self.host);
-        let file = format!(r#"{{"auths":{{{},{}}}}}"#, entry("edge"), entry("stylus"));
-        fs::write(self.at("auth.json"), file).unwrap();
+        self.write_auth();
         let auth = "auth:\n  username: who\n  password: what\n";
         fs::write(project.join("spectro-luet-auth.yaml"), auth).unwrap();
         self.set("HTTPS_PROXY", &self.proxy.url);
+    }
+
+    /// Credentials for everything but the packages.
+    fn write_auth(&self) {
+        let entry = |path: &str| format!(r#""{}/{path}":{{"auth":"d2hvOndoYXQ="}}"#, self.host);
+        let file = format!(r#"{{"auths":{{{},{}}}}}"#, entry("edge"), entry("stylus"));
+        fs::write(self.at("auth.json"), file).unwrap();
+    }
+
+    fn all_access(&self) -> String {
+        format!(r#"{{"auths":{{"{}":{{"auth":"d2hvOndoYXQ="}}}}}}"#, self.host)
     }
 
     fn at(&self, name: &str) -> std::path::PathBuf {
@@ -80,8 +89,7 @@ impl Site {
     }
 
     fn push(&self, layout: &Path, name: &str) {
-        let whole = format!(r#"{{"auths":{{"{}":{{"auth":"d2hvOndoYXQ="}}}}}}"#, self.host);
-        fs::write(self.at("all.json"), whole).unwrap();
+        fs::write(self.at("all.json"), self.all_access()).unwrap();
         let (image, target) =
             (format!("oci:{}:{name}", layout.display()), format!("docker://{name}"));
         let (authority, file) = (self.at("authority.pem"), self.at("all.json"));
@@ -169,6 +177,21 @@ fn a_build_gets_its_images_through_the_proxy_itself() {
     assert!(said.contains(FIRST), "{said}");
     assert!(site.proxy.asked().len() > before);
     assert!(!site.made.project().join("bootwright.lock").exists());
+
+    // And back there.
+    site.set("IMAGE_REGISTRY", &site.host);
+    fs::write(site.at("auth.json"), site.all_access()).unwrap();
+    let words = ["+provider-image", "--K8S_VERSION=1.26.4", "--push"];
+    let name = format!("{}/ubuntu:k3s-1.26.4-v4.4.12-demo", site.host);
+    let said = good(&site.online(&words));
+    assert!(said.contains(&format!("pushed  docker://{name}")), "{said}");
+    let authority = site.at("authority.pem");
+    let image = format!("docker://{name}");
+    let fetch = ["fetch", &image, "--registry-ca", authority.to_str().unwrap()];
+    let mut fetch = site.command(&fetch);
+    fetch.arg("--authfile").arg(site.at("auth.json")).env("https_proxy", &site.proxy.url);
+    good(&fetch.output().unwrap());
+    site.write_auth();
 
     // Without the authority, and without the credentials of the packages.
     let certificate = site.made.project().join("certs/authority.pem");

@@ -47,6 +47,11 @@ pub(crate) struct TargetArgs {
     #[command(flatten)]
     pub(crate) signing: SigningArgs,
 
+    /// Push provider images to the registry that their names begin with
+    #[cfg(feature = "registry")]
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) push: bool,
+
     /// Take no image whose meaning is not in bootwright.lock
     #[cfg(feature = "registry")]
     #[arg(long)]

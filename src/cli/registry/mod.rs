@@ -18,7 +18,7 @@ use crate::oci::{ImageName, Reference, Selection, Store};
 use crate::recipe::Architecture;
 use settings::{settings, store_folder};
 
-pub(super) use project::images;
+pub(super) use project::{images, push as push_image};
 
 /// Where an image can be read: one in a registry is brought into the store first.
 pub(super) fn local(

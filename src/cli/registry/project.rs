@@ -15,7 +15,7 @@ use crate::image::{BoxError, Observer};
 use crate::oci::registry::{
     AuthEntry, AuthFile, Client, NoProxy, Proxy, RegistryError, Secret, Settings,
 };
-use crate::oci::{ContentDigest, ImageName, Selection, Store};
+use crate::oci::{ContentDigest, ImageName, Reference, Selection, Store};
 use crate::project::fetch::{Fetched, fetch as fetch_all, possible};
 use crate::project::images::{Images, Registries};
 use crate::project::luet::Auth;
@@ -143,6 +143,34 @@ fn credentials(auth: Auth, project: &Project, progress: &Progress) -> AuthFile {
         registrytoken: secret(registrytoken),
     };
     AuthFile::single(place, entry)
+}
+
+/// Sends an image of a project's layout to the registry that its name begins with; one whose name
+/// has no registry stays where it is. The image is kept in the store on its way.
+pub(in crate::cli) fn push(
+    args: &RegistryArgs,
+    project: &Project,
+    (layout, name): (&Path, &str),
+    progress: &Progress,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    if !name.contains('/') {
+        return Ok(());
+    }
+    let target: ImageName = name.parse()?;
+    let tag = Some(name.to_owned());
+    let local = Reference::Layout { dir: layout.to_owned(), tag };
+    let store = Store::open(&store_folder(args)?)?;
+    let stored = store.import(&local, &target, &Selection::All, progress)?;
+    let source = target.with_digest(stored.digest);
+    let client = Client::new(for_project(settings(args)?, project, progress)?);
+    let pushed = client
+        .push(&source, &target, &Selection::All, &store, progress)
+        .map_err(super::stopped)
+        .with_context(|| format!("{name} is made, but not pushed"))?;
+    super::sent(summary, &pushed);
+    summary.line("pushed", format!("docker://{target}"), target.to_string().into());
+    Ok(())
 }
 
 /// Fills the store with what targets take, and writes the lock.
