@@ -339,6 +339,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_about_registries_stands_under_that_heading() {
+        for command in Cli::command().get_subcommands() {
+            let output = command.get_arguments().find(|argument| argument.get_id() == "output");
+            assert_eq!(
+                output.and_then(clap::Arg::get_help_heading),
+                None,
+                "{}",
+                command.get_name()
+            );
+        }
+    }
+
+    #[test]
     fn names_stay_in_their_folder() {
         for bad in ["", ".hidden", "..", "a/b"] {
             assert!(file_name(bad).is_err(), "{bad}");
