@@ -8,9 +8,8 @@ use super::gather::gather;
 use super::images::ImagesError;
 use super::load::Project;
 use super::lock::Lock;
-use super::plan::{Plan, Planned, plan};
-use super::run::{self, RunError, Settings};
-use super::target::Target;
+use super::plan::{Plan, Planned};
+use super::run::{RunError, Settings};
 
 /// What was fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,14 +33,6 @@ impl Fetched {
         }
         lock
     }
-}
-
-/// The plans of all targets that a project's values allow.
-#[must_use]
-pub fn possible(project: &Project) -> Vec<Plan> {
-    let plans = Target::ALL.iter().map(|(target, ..)| plan(project, *target));
-    let sound = plans.filter(|plan| !plan.problems.has_errors());
-    sound.filter(|plan| plan.steps.iter().all(|planned| run::refuse(planned).is_ok())).collect()
 }
 
 /// Brings everything that the plans take into the store. What `settings` have locked stays what it

@@ -135,7 +135,7 @@ pub fn run(
 }
 
 /// What cannot be done, before any work begins.
-pub(super) fn refuse(planned: &Planned) -> Result<(), RunError> {
+fn refuse(planned: &Planned) -> Result<(), RunError> {
     if let Some((key, what)) = planned.programs.first() {
         return Err(RunError::Programs { key, what });
     }

@@ -270,6 +270,20 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn what_is_damaged_is_noted() {
+    let inventory = read(&[
+        ("var/lib/rpm/rpmdb.sqlite", "no database".into()),
+        ("lib/apk/db/installed", INSTALLED.into()),
+    ]);
+    assert!(!inventory.components.is_empty());
+    assert_eq!(inventory.notes.len(), 1);
+    let note = &inventory.notes[0];
+    assert!(note.starts_with("/var/lib/rpm/rpmdb.sqlite: "), "{note}");
+    assert!(note.ends_with(": its packages are missing"), "{note}");
+    assert!(inventory.to_cyclonedx(&Subject::default()).contains("bootwright:missing"));
+}
+
+#[test]
 fn the_document_is_the_same_for_the_same_inventory() {
     let inventory =
         read(&[("etc/os-release", OS.into()), ("lib/apk/db/installed", INSTALLED.into())]);

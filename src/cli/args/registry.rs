@@ -75,7 +75,7 @@ pub(crate) struct PlatformArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FetchArgs {
     /// Images: docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]. Or targets of a project: +TARGET
-    /// [default: all targets]
+    /// [default: +build-all-images]
     #[arg(value_name = "IMAGE|+TARGET")]
     pub(crate) images: Vec<OsString>,
 

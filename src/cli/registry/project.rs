@@ -16,7 +16,7 @@ use crate::oci::registry::{
     AuthEntry, AuthFile, Client, NoProxy, Proxy, RegistryError, Secret, Settings,
 };
 use crate::oci::{ContentDigest, ImageName, Reference, Selection, Store};
-use crate::project::fetch::{Fetched, fetch as fetch_all, possible};
+use crate::project::fetch::{Fetched, fetch as fetch_all};
 use crate::project::images::{Images, Registries};
 use crate::project::luet::Auth;
 use crate::project::plan::{Plan, plan};
@@ -224,15 +224,9 @@ pub(super) fn fetch(
     print(summary.render(json).as_bytes())
 }
 
-/// The plans of the targets that are named, else of all that the project's values allow.
+/// The plans of the targets that are named, else of all images.
 fn plans(targets: &[Target], project: &Project, progress: &Progress) -> anyhow::Result<Vec<Plan>> {
-    if targets.is_empty() {
-        let plans = possible(project);
-        if plans.is_empty() {
-            project::complain(plan(project, Target::BuildAllImages).problems, progress)?;
-        }
-        return Ok(plans);
-    }
+    let targets = if targets.is_empty() { &[Target::BuildAllImages] } else { targets };
     let mut plans = Vec::new();
     for target in targets {
         let plan = plan(project, *target);
