@@ -2,10 +2,15 @@
 
 use std::io::ErrorKind;
 
+use crate::dockerfile::Problem;
+use crate::editor::EditError;
 use crate::output::OutputError;
 use crate::project::images::ImagesError;
+use crate::project::luet::LuetError;
 use crate::project::run::RunError;
 use crate::recipe::RecipeError;
+use crate::recipe::steps::StepError;
+use crate::uki::keys::KeysError;
 
 /// A sentence for people, where there is something better to say than the error itself.
 pub(super) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
@@ -63,7 +68,8 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
         }
         RecipeError::NoBundle { .. } => "leave --content out, or name the folder with the bundles",
         RecipeError::WrongArchitecture { .. } | RecipeError::WrongMachine { .. } => {
-            "name the image's architecture with --arch, or take an image for the wanted one"
+            "name the image's architecture (with --arch, in a project with ARCH), or take an image \
+             for the wanted one"
         }
         RecipeError::UnknownArchitecture { .. } => "name it with --arch",
         RecipeError::NotEmpty { .. } => {
@@ -74,6 +80,49 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
         }
         RecipeError::OtherKey { .. } => "build anew with the certificates of these keys",
         RecipeError::SpecialFile { .. } => "remove it from the folder given with --overlay-iso",
+        RecipeError::Dockerfile(error) => return for_dockerfile(&error.problem),
+        RecipeError::Step(StepError::Edit(EditError::Missing { .. })) => {
+            "take a base image made for Kairos, or COPY the file in the Dockerfile"
+        }
+        RecipeError::Keys(KeysError::Missing { .. }) => {
+            "make keys with `bootwright +uki-genkey` (or `bootwright genkey`), or complete the folder"
+        }
+        RecipeError::Keys(KeysError::Key { .. } | KeysError::Certificate { .. }) => {
+            "put a file in PEM form in its place, or make new keys with `bootwright +uki-genkey`"
+        }
+        RecipeError::Keys(KeysError::Identity { .. }) => {
+            "take a certificate that is valid and for this key, or make new keys with \
+             `bootwright +uki-genkey`"
+        }
+        RecipeError::Kubernetes(source) => return for_luet(source.downcast_ref::<LuetError>()?),
+        _ => return None,
+    })
+}
+
+fn for_dockerfile(problem: &Problem) -> Option<&'static str> {
+    Some(match problem {
+        Problem::NoSource { .. } => {
+            "put it into the project's folder, which is the context, or take the instruction out"
+        }
+        Problem::EmptyBase { .. } => {
+            "write ARG BASE and FROM $BASE: BASE_IMAGE is handed over by that name"
+        }
+        Problem::NoTrustStore { .. } => {
+            "run it for the base image's distribution only, as CanvOS's Dockerfile does"
+        }
+        Problem::NoOrigin { .. } => "correct the name, or bring the image into the store",
+        _ => return None,
+    })
+}
+
+fn for_luet(error: &LuetError) -> Option<&'static str> {
+    Some(match error {
+        LuetError::NoVersion { .. } | LuetError::NoPackage { .. } => {
+            "set K8S_VERSION, or the list in k8s_version.json, to what is there"
+        }
+        LuetError::Yaml { .. } | LuetError::Checksum { .. } | LuetError::Missing { .. } => {
+            "bring the repository's images into the store again, or correct SPECTRO_LUET_REPO"
+        }
         _ => return None,
     })
 }
@@ -125,6 +174,9 @@ fn for_connection(cause: &str) -> Option<&'static str> {
 fn for_output(error: &OutputError) -> Option<&'static str> {
     match error {
         OutputError::NotAFile { .. } => Some("name another output, or remove what is there"),
+        OutputError::Folder { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+            Some("a file has the folder's name: move it away")
+        }
         OutputError::NoSpace { .. } => Some("free space, or name a folder on another file system"),
         _ => None,
     }

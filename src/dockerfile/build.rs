@@ -373,7 +373,13 @@ impl Build<'_> {
             return Ok(Place::Stage(number));
         }
         let platform = self.inputs.platform.clone();
-        self.load(from, &platform).map(Place::Image)
+        let stages = &self.file.stages[..stage];
+        let known = || stages.iter().filter_map(|stage| stage.name.clone()).collect();
+        let number = self.load(from, &platform).map_err(|problem| match problem {
+            Problem::Resolve { name, source } => Problem::NoOrigin { name, known: known(), source },
+            problem => problem,
+        });
+        number.map(Place::Image)
     }
 
     /// What [`prepare`](Self::prepare) made sure of, beside the streams that copying changes.

@@ -38,6 +38,8 @@ pub struct Files {
     pub content: Vec<ProjectFile>,
     /// Folders `content-*` with bundles.
     pub content_folders: Vec<PathBuf>,
+    /// What lies in the folders `content-*` besides, hidden files aside.
+    pub content_others: Vec<PathBuf>,
     /// `overlay/files`.
     pub overlay: Vec<ProjectFile>,
     /// `overlay/files-iso`.
@@ -77,16 +79,24 @@ impl Files {
                 file.path.extension() == Some(OsStr::new("zst"))
                     && file.path.components().count() == 2
             };
-            let bundles: Vec<_> = below(folder, name)?.into_iter().filter(bundle).collect();
+            let (bundles, others): (Vec<_>, Vec<_>) =
+                below(folder, name)?.into_iter().partition(bundle);
+            let others = others.into_iter().map(|file| file.path);
+            files.content_others.extend(others.filter(|path| !is_hidden(path)));
             if !bundles.is_empty() {
                 files.content_folders.push(name.into());
                 files.content.extend(bundles);
             }
         }
         files.content.sort();
+        files.content_others.sort();
         files.content_folders.sort();
         Ok(files)
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn file(folder: &Path, name: &str) -> Option<ProjectFile> {

@@ -25,19 +25,15 @@ use crate::recipe::{Architecture, RecipeError};
 /// The layout with the images of a project, in its folder of results.
 pub(super) const LAYOUT: &str = "build/provider-images";
 
-/// The keys that CanvOS hands to the project's Dockerfile.
-const BUILD_ARGUMENTS: [&str; 12] = [
+/// The keys that CanvOS hands to the project's Dockerfile beside `BASE`, set or not: its target
+/// `base-image`, `PROXY_CERT_PATH` in releases before 4.5.15 and `DRBD_VERSION` since.
+const BUILD_ARGUMENTS: [&str; 7] = [
     "OS_DISTRIBUTION",
     "OS_VERSION",
-    "ARCH",
-    "IS_JETSON",
-    "PROXY_CERT_PATH",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
+    "PROXY_CERT_PATH",
     "DRBD_VERSION",
 ];
 
@@ -195,9 +191,9 @@ impl Builder<'_> {
     fn build_arguments(&self, file: &Dockerfile) -> BTreeMap<String, String> {
         let values = &self.project.arguments;
         let declared = declared(file);
-        let of_key = |key: &'static str| Some((key.to_owned(), values.some(key)?.to_owned()));
-        let mut arguments: BTreeMap<_, _> =
-            BUILD_ARGUMENTS.into_iter().filter_map(of_key).collect();
+        // An empty value is one too: a default in the file does not stand against it.
+        let of_key = |key: &'static str| (key.to_owned(), values.get(key).to_owned());
+        let mut arguments: BTreeMap<_, _> = BUILD_ARGUMENTS.into_iter().map(of_key).collect();
         arguments.insert("BASE".into(), values.get("BASE_IMAGE").into());
         arguments.retain(|name, _| declared.contains(&name.as_str()));
         arguments

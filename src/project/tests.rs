@@ -6,6 +6,8 @@ use std::path::Path;
 use super::plan::plan;
 use super::*;
 
+mod effects;
+
 fn project(files: &[(&str, &str)], words: &[&str]) -> (tempfile::TempDir, Project) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {

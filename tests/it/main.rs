@@ -17,6 +17,8 @@ mod fixture;
 mod library;
 mod machine;
 #[cfg(feature = "registry")]
+mod mistakes;
+#[cfg(feature = "registry")]
 mod network;
 #[cfg(feature = "openpgp")]
 mod openpgp;
@@ -27,6 +29,8 @@ mod readers;
 #[cfg(feature = "registry")]
 mod registry;
 mod safety;
+#[cfg(feature = "registry")]
+mod sample;
 mod sbom;
 mod signing;
 mod small;

@@ -173,6 +173,10 @@ impl Made {
         }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
@@ -185,7 +189,7 @@ impl Made {
         self.project().join("build/provider-images")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(BOOTWRIGHT);
         command.args(words).current_dir(self.project());
         command.arg("--offline").arg("--store").arg(self.store());

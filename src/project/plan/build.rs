@@ -1,5 +1,6 @@
 //! From a project to steps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bootwright_uki::keys::MicrosoftSet;
@@ -100,6 +101,7 @@ impl Planner<'_> {
 
     fn push(&mut self, step: Step) {
         self.user_data(&step);
+        self.content(&step);
         let inputs = super::places::inputs(&step, self.project);
         let programs = match &step {
             Step::Iso(_)
@@ -129,6 +131,30 @@ impl Planner<'_> {
         self.problems.extend(
             found.into_iter().filter(|problem| !warned || problem.severity == Severity::Error),
         );
+    }
+
+    /// Content bundles that would have one name, and files beside them, which the installer does
+    /// not look at.
+    fn content(&mut self, step: &Step) {
+        if !matches!(step, Step::Iso(_) | Step::UkiIso(_)) {
+            return;
+        }
+        let mut names = BTreeMap::new();
+        for ProjectFile { path, .. } in &self.project.files.content {
+            if let Some(first) = names.insert(path.file_name(), path) {
+                let text = format!(
+                    "{} has the same name, and all bundles lie in one folder of the medium",
+                    first.display()
+                );
+                let problem = Problem::error(Place::file(&path.to_string_lossy()), text);
+                self.problems.push(problem.help("rename one of the two"));
+            }
+        }
+        for other in &self.project.files.content_others {
+            let place = Place::file(&other.to_string_lossy());
+            let text = "left out: content bundles are files *.zst in the folder itself";
+            self.problems.push(Problem::warning(place, text));
+        }
     }
 
     fn root(&self, uki: bool) -> RootFs {
@@ -162,7 +188,7 @@ impl Planner<'_> {
             name: arguments.get("ISO_NAME").into(),
             overlay_iso: (!files.overlay_iso.is_empty()).then(|| "overlay/files-iso".into()),
             user_data: path(files.user_data.as_ref()),
-            content: files.content_folders.clone(),
+            content: files.content.iter().map(|file| file.path.clone()).collect(),
             cluster_config: path(files.cluster_config.as_ref()),
             edge_config: path(files.edge_config.as_ref()),
             menu: MenuEdits {
