@@ -4,7 +4,6 @@
 use bootwright_image::Observer;
 use bootwright_oci::{ContentDigest, ImageName as RegistryName};
 
-use super::gather::gather;
 use super::images::ImagesError;
 use super::load::Project;
 use super::lock::Lock;

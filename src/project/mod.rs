@@ -12,7 +12,6 @@ pub mod fetch;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
-mod gather;
 mod image_name;
 pub mod images;
 mod load;
@@ -23,7 +22,6 @@ mod nearest;
 pub mod plan;
 mod problem;
 mod profile;
-mod provider;
 pub mod run;
 mod target;
 #[cfg(test)]

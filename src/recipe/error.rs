@@ -30,6 +30,9 @@ pub enum RecipeError {
     /// The base image or what is laid over it.
     #[error("cannot use the root file system's inputs")]
     Input(#[source] Box<ReadError>),
+    /// More was to be made on a foundation while a root file system of it was still there.
+    #[error("a root file system of the same foundation is still in use")]
+    RootInUse,
     /// A file or folder of the build host.
     #[error("cannot read {path:?}")]
     Read {
@@ -37,6 +40,14 @@ pub enum RecipeError {
         path: PathBuf,
         /// The cause.
         source: io::Error,
+    },
+    /// A file that an image was to give.
+    #[error("{image} has no file {path}")]
+    NotInImage {
+        /// The image.
+        image: String,
+        /// The path in it.
+        path: String,
     },
     /// A folder or device where a file is needed.
     #[error("{path:?} is not a regular file")]

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 
 use crate::fixture::BOOTWRIGHT;
 use crate::network::{Proxy, Registry, bootwright, tls};
-use crate::provider::{FIRST, Made, SECOND, put};
+use crate::provider::{FIRST, Made, SECOND};
+use crate::stand_ins::put;
 use crate::tools::{printed, require, run, text, tool};
 
 /// A name that only the proxy knows.

@@ -34,7 +34,11 @@ mod sample;
 mod sbom;
 mod signing;
 mod small;
+#[cfg(feature = "registry")]
+mod stand_ins;
 mod steps;
+#[cfg(feature = "registry")]
+mod targets;
 mod tools;
 mod tpm;
 mod trusted;

@@ -11,51 +11,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use bootwright_image::Observer;
 use bootwright_oci::{ContentDigest, ImageName as RegistryName, Limits, Options, Reference};
 
-use super::image_name::ImageName;
-use super::images::{Finder, ImagesError};
-use super::load::Project;
-use super::luet::{LuetError, PackageRequest, Reading, Repository};
-use super::plan::{Planned, ProviderImage, RootFs, Step};
-use super::provider::{self, Builder};
-use super::run::{RunError, Settings};
+use super::super::image_name::ImageName;
+use super::super::images::{Finder, ImagesError};
+use super::super::load::Project;
+use super::super::luet::{LuetError, PackageRequest, Reading, Repository};
+use super::super::plan::{Planned, ProviderImage, RootFs, Step};
+use super::builder::Builder;
+use super::packages::local_folder;
+use super::{RunError, Settings};
 use crate::dockerfile::{Platform, image_names};
 use crate::recipe::{Architecture, RecipeError};
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(in crate::project) struct Gathered {
     /// Where images are.
-    pub(super) found: BTreeMap<ImageName, Reference>,
+    pub(in crate::project) found: BTreeMap<ImageName, Reference>,
     /// What names in registries mean, by architecture (its OCI name).
-    pub(super) meanings: BTreeMap<(RegistryName, String), ContentDigest>,
-}
-
-/// What a step takes.
-struct Takes<'a> {
-    root: &'a RootFs,
-    /// Images whose names are known before any work.
-    images: Vec<ImageName>,
-    /// Whether the project's Dockerfile is applied.
-    dockerfile: bool,
-    /// Kubernetes comes from a repository.
-    provider: Option<&'a ProviderImage>,
-}
-
-fn takes(step: &Step) -> Option<Takes<'_>> {
-    let plain =
-        |root| Takes { root, images: vec![root.base.clone()], dockerfile: false, provider: None };
-    let whole =
-        |root| Takes { images: provider::root_images(root), dockerfile: true, ..plain(root) };
-    Some(match step {
-        Step::Iso(step) => plain(&step.root),
-        Step::UkiIso(step) => plain(&step.installer.root),
-        Step::RawDisk(step) => plain(&step.root),
-        Step::ProviderImage(step) => {
-            Takes { images: provider::images(step), provider: Some(step), ..whole(&step.root) }
-        }
-        Step::InstallerImage(root, _) => whole(root),
-        _ => return None,
-    })
+    pub(in crate::project) meanings: BTreeMap<(RegistryName, String), ContentDigest>,
 }
 
 /// Finds the images of all steps. With `renews`, registries are asked for what is not locked, even
@@ -63,37 +36,83 @@ fn takes(step: &Step) -> Option<Takes<'_>> {
 ///
 /// # Errors
 /// [`RunError`]; whatever is missing is told at once.
-pub(super) fn gather(
+pub(in crate::project) fn gather(
     project: &Project,
     steps: &[&Planned],
     settings: &Settings,
     renews: bool,
     observer: &dyn Observer,
 ) -> Result<Gathered, RunError> {
-    let mut by_architecture = BTreeMap::<Architecture, Vec<Takes<'_>>>::new();
-    for takes in steps.iter().filter_map(|planned| takes(&planned.step)) {
-        by_architecture.entry(takes.root.architecture).or_default().push(takes);
+    let mut by_architecture = BTreeMap::<Architecture, (Vec<ImageName>, Vec<&Step>)>::new();
+    for step in steps.iter().map(|planned| &planned.step) {
+        let Some((architecture, names)) = wanted(step) else { continue };
+        let (all, steps) = by_architecture.entry(architecture).or_default();
+        all.extend(names);
+        steps.push(step);
     }
     let mut gathered = Gathered::default();
     let mut lacking = Lacking::default();
-    for (architecture, takes) in by_architecture {
+    for (architecture, (mut names, steps)) in by_architecture {
         let finder = Finder { renews, ..Finder::new(project, settings, architecture, observer) };
         let builder = Builder { project, settings, finder, found: &BTreeMap::new(), observer };
-        let mut names: Vec<_> = takes.iter().flat_map(|takes| takes.images.clone()).collect();
-        for takes in takes.iter().filter(|takes| takes.dockerfile) {
-            names.extend(of_dockerfile(&builder, takes.root)?);
+        for root in steps.iter().filter_map(|step| foundation(step)) {
+            names.extend(of_dockerfile(&builder, root)?);
         }
         names.sort();
         names.dedup();
         let found = lacking.note(builder.finder.all(&names))?;
         gathered.found.extend(found.unwrap_or_default());
-        packages(&builder, &takes, &mut lacking)?;
+        packages(&builder, &steps, &mut lacking)?;
         let name = architecture.oci_name();
         let seen = builder.finder.seen.take().into_iter();
         gathered.meanings.extend(seen.map(|(image, digest)| ((image, name.to_owned()), digest)));
     }
     lacking.tell()?;
     Ok(gathered)
+}
+
+/// The images that a step takes whose names are known before any work.
+fn wanted(step: &Step) -> Option<(Architecture, Vec<ImageName>)> {
+    let (root, mut names) = match step {
+        Step::Iso(step) => (&step.root, Vec::new()),
+        Step::UkiIso(step) => {
+            (&step.installer.root, vec![step.pack.image.clone(), step.luet.image.clone()])
+        }
+        Step::RawDisk(step) => (&step.root, Vec::new()),
+        Step::Cloud(step) => (&step.disk.root, Vec::new()),
+        Step::Maas(step) => (&step.composite.disk.root, vec![step.cloud_rootfs.clone()]),
+        Step::TrustedBootImage(step) => (&step.root, kubernetes_images(step)),
+        Step::ProviderImage(step) => {
+            let mut names = kubernetes_images(step);
+            if let Some(trusted) = &step.trusted {
+                names.extend([trusted.below.clone(), trusted.luet.image.clone()]);
+            }
+            (&step.root, names)
+        }
+        Step::InstallerImage(root, _) => (root, Vec::new()),
+        Step::StylusPack(pack) => {
+            let names = vec![pack.image.clone()].into_iter().filter(is_given).collect();
+            return Some((pack.architecture, names));
+        }
+        _ => return None,
+    };
+    names.extend([root.base.clone(), root.stylus.clone()]);
+    names.retain(is_given);
+    Some((root.architecture, names))
+}
+
+/// The root file system whose Dockerfile is applied for a step.
+fn foundation(step: &Step) -> Option<&RootFs> {
+    Some(match step {
+        Step::Iso(step) => &step.root,
+        Step::UkiIso(step) => &step.installer.root,
+        Step::RawDisk(step) => &step.root,
+        Step::Cloud(step) => &step.disk.root,
+        Step::Maas(step) => &step.composite.disk.root,
+        Step::TrustedBootImage(step) | Step::ProviderImage(step) => &step.root,
+        Step::InstallerImage(root, _) => root,
+        _ => return None,
+    })
 }
 
 /// The images that the project's Dockerfile names.
@@ -106,14 +125,11 @@ fn of_dockerfile(builder: &Builder<'_>, root: &RootFs) -> Result<Vec<ImageName>,
 }
 
 /// Finds the images of Kubernetes, for all steps with one reading of each repository.
-fn packages(
-    builder: &Builder<'_>,
-    takes: &[Takes<'_>],
-    lacking: &mut Lacking,
-) -> Result<(), RunError> {
+fn packages(builder: &Builder<'_>, steps: &[&Step], lacking: &mut Lacking) -> Result<(), RunError> {
     let mut wanted = BTreeMap::<&str, BTreeSet<&str>>::new();
-    for step in takes.iter().filter_map(|takes| takes.provider) {
-        if provider::local_folder(&step.luet_repository).is_none() {
+    for step in steps {
+        let (Step::ProviderImage(step) | Step::TrustedBootImage(step)) = step else { continue };
+        if local_folder(&step.luet_repository).is_none() {
             wanted.entry(&step.luet_repository).or_default().insert(&step.package);
         }
     }
@@ -189,4 +205,18 @@ impl Lacking {
         }
         Ok(())
     }
+}
+
+/// The images of Kubernetes.
+fn kubernetes_images(step: &ProviderImage) -> Vec<ImageName> {
+    let mut names = vec![step.provider.clone()];
+    if local_folder(&step.luet_repository).is_none() {
+        names.push(ImageName::new(&format!("{}:repository.yaml", step.luet_repository)));
+    }
+    names
+}
+
+/// Whether a key names an image; an empty one leaves something out.
+pub(super) fn is_given(name: &ImageName) -> bool {
+    name.as_str() != "docker://"
 }
