@@ -70,7 +70,8 @@ fn an_iso_holds_what_the_project_says() {
     let at = folder.path().join("project");
     project(&at, &base);
     built(&at, &["+iso", "--ARCH=amd64"]);
-    assert_eq!(names(&at.join("build")), ["edge.iso", "edge.iso.sha256", "edge.manifest.json"]);
+    let made = ["edge.cdx.json", "edge.iso", "edge.iso.sha256", "edge.manifest.json"];
+    assert_eq!(names(&at.join("build")), made);
     let iso = at.join("build/edge.iso");
     assert_eq!(on_medium(&iso, "config.yaml"), USER_DATA.as_bytes());
     assert_eq!(on_medium(&iso, "opt/spectrocloud/content/a.zst_part00").len(), 10);

@@ -145,11 +145,15 @@ fn the_sample_is_built_as_the_readme_says() {
     assert_eq!(
         names(&sample.build("")),
         [
+            "k3s-1.31.4-v4.4.12-demo.cdx.json",
             "k3s-1.31.4-v4.4.12-demo.manifest.json",
+            "k3s-1.32.1-v4.4.12-demo.cdx.json",
             "k3s-1.32.1-v4.4.12-demo.manifest.json",
+            "palette-edge-installer.cdx.json",
             "palette-edge-installer.iso",
             "palette-edge-installer.iso.sha256",
             "palette-edge-installer.manifest.json",
+            "palette-installer-image.cdx.json",
             "palette-installer-image.manifest.json",
             "provider-images",
         ]

@@ -153,7 +153,7 @@ pub fn run(
 }
 
 /// What cannot be done, before any work begins.
-fn refuse(planned: &Planned) -> Result<(), RunError> {
+pub(super) fn refuse(planned: &Planned) -> Result<(), RunError> {
     if let Some((key, what)) = planned.programs.first() {
         return Err(RunError::Programs { key, what });
     }
@@ -229,7 +229,8 @@ impl Runner<'_> {
     }
 
     fn of_ready(&self, ready: Root, architecture: Architecture) -> Source {
-        Source { cache: self.settings.cache.clone(), ..self.of(ready, architecture) }
+        let cache = self.settings.cache.clone();
+        Source { cache, inventory: true, ..self.of(ready, architecture) }
     }
 
     /// An image that is read for one result alone.
