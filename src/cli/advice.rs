@@ -9,6 +9,7 @@ use crate::project::images::ImagesError;
 use crate::project::luet::LuetError;
 use crate::project::run::RunError;
 use crate::recipe::RecipeError;
+use crate::recipe::disk::maas::CloudError;
 use crate::recipe::steps::StepError;
 use crate::uki::keys::KeysError;
 
@@ -60,6 +61,14 @@ fn for_recipe(error: &RecipeError) -> Option<&'static str> {
         RecipeError::Find(_) => {
             "install the missing package in the base image, for example on Debian: \
              linux-image-amd64 dracut shim-signed grub-efi-amd64-signed grub-pc-bin"
+        }
+        RecipeError::Cloud(_) => {
+            "its kernel has to lie in /boot of the root file system itself: of images with a \
+             partition for /boot take the variant without, of Ubuntu the .tar.gz"
+        }
+        RecipeError::CloudImage(error) => return for_cloud_image(error),
+        RecipeError::Landing(_) => {
+            "name one with --busybox, for example /bin/busybox of Debian's package busybox-static"
         }
         RecipeError::Conflict { .. } => "remove one of the two",
         RecipeError::NotABundle { .. } => {
@@ -121,6 +130,25 @@ fn for_luet(error: &LuetError) -> Option<&'static str> {
         }
         LuetError::Yaml { .. } | LuetError::Checksum { .. } | LuetError::Missing { .. } => {
             "bring the repository's images into the store again, or correct SPECTRO_LUET_REPO"
+        }
+        _ => return None,
+    })
+}
+
+fn for_cloud_image(error: &CloudError) -> Option<&'static str> {
+    Some(match error {
+        CloudError::Format { .. } => {
+            "convert a virtual disk first: qemu-img convert -O raw IMAGE IMAGE.raw"
+        }
+        CloudError::Volume { .. } => {
+            "repair a damaged file system or one that was in use (e2fsck -f FILE); one with features \
+             that are not read can be given as a tar of its files: tar:FILE"
+        }
+        CloudError::Table { .. } | CloudError::Damaged { .. } => {
+            "repair the partition table (sgdisk -e FILE), or name a file with the file system alone"
+        }
+        CloudError::NoRoot { .. } | CloudError::Several { .. } => {
+            "name a file with the root file system alone"
         }
         _ => return None,
     })

@@ -8,8 +8,8 @@ use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs, squashfs};
 use super::{Usage, epoch, print, source, squashfs_options};
-use crate::recipe::checksum_hex;
 use crate::recipe::iso::{IsoRecipe, IsoReport};
+use crate::recipe::{Base, checksum_hex};
 
 /// Runs the command and prints its summary.
 pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Result<()> {
@@ -28,7 +28,9 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
 fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
     let squashfs = squashfs_options(&args.compression, progress);
     let mut source = source(args.source, epoch::from_environment()?, &args.compression, progress)?;
-    source.local_ui = args.local_ui;
+    if let Base::Image(layered) = &mut source.base {
+        layered.local_ui = args.local_ui;
+    }
     Ok(IsoRecipe {
         overlay_iso: args.overlay_iso,
         user_data: args.user_data,

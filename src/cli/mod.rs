@@ -35,7 +35,7 @@ use progress::Progress;
 use crate::cache::Cache;
 use crate::image::{Observer, Timestamp};
 use crate::oci::Reference;
-use crate::recipe::Source;
+use crate::recipe::{Layered, Source};
 use crate::squashfs::Options;
 
 /// A command line that parses but does not make sense; exit status 2.
@@ -150,15 +150,9 @@ fn source_with(
     cache: Option<Arc<Cache>>,
     progress: &Progress,
 ) -> anyhow::Result<Source> {
-    let base = reference(&args.base, "--base", &args, progress)?;
-    Ok(Source {
-        overlays: args.overlay_rootfs,
-        architecture: args.arch,
-        epoch,
-        jobs,
-        cache,
-        ..Source::new(base)
-    })
+    let image = reference(&args.base, "--base", &args, progress)?;
+    let base = Layered { image, overlays: args.overlay_rootfs, local_ui: None };
+    Ok(Source { architecture: args.arch, epoch, jobs, cache, ..Source::new(base) })
 }
 
 /// The cache folder, if one was given.

@@ -11,12 +11,15 @@ use super::progress::Progress;
 use super::registry;
 use super::size::human;
 use super::summary::Summary;
-use super::{Usage, cache, epoch, genkey, iso, jobs, print, squashfs_options, uki};
+use super::{Usage, cache, disk, epoch, genkey, iso, jobs, print, squashfs_options, uki};
 use crate::image::Observer;
 use crate::project::images::Images;
 use crate::project::plan::{Plan, plan};
 use crate::project::run::{Done, Settings, run};
 use crate::project::{Given, Problems, Project, Target, overview, with_heading};
+use crate::recipe::checksum_hex;
+use crate::recipe::disk::DiskReport;
+use crate::recipe::disk::maas::{MaasReport, upload_command};
 use crate::recipe::provider::ImageReport;
 
 /// Builds a target, or shows what would be done.
@@ -78,6 +81,8 @@ fn summary(done: &Done, start: Instant, progress: &Progress) -> Option<Summary> 
     match done {
         Done::Iso(path, report) => Some(iso::summary(report, path, start, progress)),
         Done::Uki(_, report) => Some(uki::summary(report, true, start)),
+        Done::Disk(path, report) => Some(disk_summary(report, path)),
+        Done::Maas(path, name, report) => Some(maas_summary(report, name, path)),
         Done::Image(layout, report) => Some(image_summary(layout, report)),
         Done::Files(files) => {
             let mut summary = Summary::default();
@@ -89,6 +94,33 @@ fn summary(done: &Done, start: Instant, progress: &Progress) -> Option<Summary> 
         }
         Done::Checked => None,
     }
+}
+
+fn disk_summary(report: &DiskReport, path: &Path) -> Summary {
+    let mut summary = Summary::default();
+    disk::partitions(&mut summary, &report.partitions);
+    output(&mut summary, path, report.len);
+    summary
+}
+
+fn maas_summary(report: &MaasReport, name: &str, path: &Path) -> Summary {
+    let mut summary = Summary::default();
+    disk::partitions(&mut summary, &report.disk.partitions);
+    let sha256 = checksum_hex(&report.sha256);
+    summary.line("sha256", sha256.clone(), sha256.into());
+    output(&mut summary, path, report.len);
+    let upload = upload_command(name, report.architecture, &path.display().to_string());
+    summary.line("upload", upload.clone(), upload.into());
+    summary
+}
+
+fn output(summary: &mut Summary, path: &Path, len: u64) {
+    let path = path.display().to_string();
+    summary.line(
+        "output",
+        format!("{path}  {}", human(len)),
+        json!({ "path": path, "bytes": len }),
+    );
 }
 
 fn image_summary(layout: &Path, report: &ImageReport) -> Summary {

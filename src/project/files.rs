@@ -5,8 +5,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::plan::supplied;
+
 /// Files that a project may have in one folder.
 const MOST: usize = 100_000;
+
+/// Where cargo leaves the test program for firmware, which is a part of CanvOS's checkout.
+const SIZE_CHECKS: [&str; 2] = [
+    "efi-size-check/target/x86_64-unknown-uefi/release/efi-size-check.efi",
+    "efi-size-check/target/x86_64-unknown-uefi/debug/efi-size-check.efi",
+];
 
 /// A file of a project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +56,10 @@ pub struct Files {
     pub certificates: Vec<ProjectFile>,
     /// `secure-boot`.
     pub secure_boot: Vec<ProjectFile>,
+    /// Files of CanvOS's own that go into root file systems.
+    pub supplied: Vec<ProjectFile>,
+    /// The test program for firmware, when somebody built it.
+    pub size_check: Option<ProjectFile>,
 }
 
 impl Files {
@@ -68,6 +80,8 @@ impl Files {
             overlay_iso: below(folder, "overlay/files-iso")?,
             certificates: below(folder, "certs")?,
             secure_boot: below(folder, "secure-boot")?,
+            supplied: supplied::paths().filter_map(|path| file(folder, path)).collect(),
+            size_check: SIZE_CHECKS.iter().find_map(|path| file(folder, path)),
             ..Self::default()
         };
         for entry in fs::read_dir(folder)? {

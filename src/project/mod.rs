@@ -20,7 +20,6 @@ mod nearest;
 pub mod plan;
 mod problem;
 mod profile;
-mod provider;
 pub mod run;
 mod target;
 #[cfg(test)]

@@ -96,6 +96,9 @@ fn a_plan_names_inputs_steps_and_outputs() {
         ("local-ui.tar", "1"),
         ("certs/ca.crt", "1"),
         (".edge-custom-config.yaml", "signing:\n  publicKey: x\n"),
+        ("cloud-images/workaround/grubmenu.cfg", "1"),
+        ("cloud-images/workaround/custom-post-reset.yaml", "1"),
+        ("cloudconfigs/cloud-content.sh", "1"),
         VERSIONS,
     ];
     let (folder, project) =

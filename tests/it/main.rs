@@ -8,11 +8,13 @@
 mod arm64;
 mod boot;
 mod cache;
+mod damage;
 mod determinism;
 mod disk;
 mod dockerfile;
 mod fixture;
 mod library;
+mod maas;
 mod machine;
 #[cfg(feature = "registry")]
 mod mistakes;
@@ -28,7 +30,11 @@ mod sample;
 mod sbom;
 mod signing;
 mod small;
+#[cfg(feature = "registry")]
+mod stand_ins;
 mod steps;
+#[cfg(feature = "registry")]
+mod targets;
 mod tools;
 mod tpm;
 mod trusted;

@@ -171,7 +171,7 @@ const CASES: &[Case] = &[
         "an index that is damaged",
         |p| {
             let text = "name: x\nrepo_files: [\n";
-            crate::provider::put(
+            crate::stand_ins::put(
                 &p.join("../store"),
                 "reg.example/broken/luet-repo-amd:repository.yaml",
                 &[("repository.yaml", 0o644, text.as_bytes())],

@@ -25,13 +25,15 @@ fn project(folder: &Path, base: &Path) {
     let arg = format!(
         "IMAGE_REGISTRY=ttl.sh\nOS_DISTRIBUTION=ubuntu\nOS_VERSION=22.04\nK8S_DISTRIBUTION=k3s\n\
          CUSTOM_TAG=demo\nISO_NAME=edge\nPE_VERSION=v4.4.12\nBASE_IMAGE=oci:{}\n\
-         FORCE_INTERACTIVE_INSTALL=true\nDEBUG=true\nHTTP_PROXY=http://me:secret@proxy:3128\n",
+         STYLUS_BASE=\nFORCE_INTERACTIVE_INSTALL=true\nDEBUG=true\nHTTP_PROXY=http://me:secret@proxy:3128\n",
         base.display()
     );
     write(
         folder,
         &[
             (".arg", &arg),
+            ("Dockerfile", "ARG BASE\nFROM $BASE\nCOPY bootargs.cfg /etc/cos/bootargs.cfg\n"),
+            ("bootargs.cfg", "set baseCmd=\"selinux=1\"\n"),
             ("user-data", USER_DATA),
             (".edge-custom-config.yaml", "signing:\n  publicKey: abc\n"),
             ("overlay/files/etc/motd", "hello\n"),

@@ -14,23 +14,26 @@ mod folder;
 mod initrd;
 mod iso;
 mod keys;
+mod medium;
 pub(crate) mod requests;
 mod span;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use bootwright_image::Observer;
-use bootwright_oci::InputSummary;
+use bootwright_image::{FileTree, Observer, Timestamp};
+use bootwright_oci::{InputSummary, Reference};
 use bootwright_uki::pcr::Prediction;
 use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, Profile, names};
 
+use super::agent::AgentRecipe;
 use super::{RecipeError, Root, Source, checksum};
 use build::{Images, Places, Ready};
 use container::Label;
 use folder::{Growing, InFolder};
 use keys::Keys;
+use medium::OnMedium;
 use requests::{Note, Product};
 
 pub use attach::{Attached, attach};
@@ -86,6 +89,12 @@ pub struct UkiRecipe {
     pub cluster_config: Option<PathBuf>,
     /// Folders with content bundles: `/opt/spectrocloud/content/NAME_partNN` on the ISO.
     pub content: Vec<PathBuf>,
+    /// A tar unpacked into `/opt/spectrocloud` on the ISO.
+    pub local_ui: Option<PathBuf>,
+    /// The agent, which the first boot unpacks: `/stylus-image.tar` on the ISO.
+    pub agent: Option<AgentRecipe>,
+    /// An image with what unpacks it, and its path there: `/luet` on the ISO.
+    pub luet: Option<(Reference, String)>,
 }
 
 /// An image with a title and a command line of its own; its file is called by the title.
@@ -130,6 +139,21 @@ pub struct UkiReport {
     pub sha256: [u8; 32],
 }
 
+/// The files of an EFI system partition on the build host, until this is dropped.
+pub struct SignedFiles {
+    /// The files, with metadata that do not depend on the host.
+    pub tree: FileTree,
+    /// What was made.
+    pub report: UkiReport,
+    _folder: Growing,
+}
+
+impl std::fmt::Debug for SignedFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedFiles").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
 /// A folder's files, as far as they matter behind it.
 struct Made {
     built: Images,
@@ -172,6 +196,9 @@ impl UkiRecipe {
             edge_custom_config: None,
             cluster_config: None,
             content: Vec::new(),
+            local_ui: None,
+            agent: None,
+            luet: None,
         }
     }
 
@@ -213,6 +240,22 @@ impl UkiRecipe {
         Ok(UkiReport { len, sha256, ..made.built.report(made.inputs, output) })
     }
 
+    /// Builds the same files to be put into something else. They lie in a folder beside `output`
+    /// as long as the result is there.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn signed_files(
+        &self,
+        output: &Path,
+        observer: &dyn Observer,
+    ) -> Result<SignedFiles, RecipeError> {
+        let (folder, made) = self.fill(Product::Container, output, "", observer)?;
+        let tree = container::tree(folder.path(), Timestamp(made.label.time))?;
+        let report = made.built.report(made.inputs, output.to_owned());
+        Ok(SignedFiles { tree, report, _folder: folder })
+    }
+
     /// A folder beside `output` with all files.
     fn fill(
         &self,
@@ -251,7 +294,9 @@ impl UkiRecipe {
     ) -> Result<UkiReport, RecipeError> {
         let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
-        let medium = iso::medium(self, root.epoch, observer)?;
+        let mut medium = OnMedium::new(self, root.epoch, observer)?;
+        let mut inputs = root.inputs.clone();
+        inputs.append(&mut medium.read);
         let ready = Ready::new(self, &root, &keys, observer)?;
         let tree = esp::tree(self, &ready, &keys, root.epoch)?;
         let output = self.output(Product::Iso, folder, name);
@@ -266,7 +311,7 @@ impl UkiRecipe {
         } else {
             sha256 = checksum::publish(written.file, written.len, observer)?;
         }
-        Ok(UkiReport { len: written.len, sha256, ..built.report(root.inputs, output) })
+        Ok(UkiReport { len: written.len, sha256, ..built.report(inputs, output) })
     }
 
     /// The keys, or their public halves and an empty folder for requests.
