@@ -47,9 +47,10 @@ fn for_images(error: &ImagesError) -> Option<&'static str> {
             Some("name an image that is here, such as --BASE_IMAGE=oci:DIR[:TAG]")
         }
         ImagesError::Missing(_) => Some(
-            "bring them into the store where there is a network: bootwright fetch --store DIR IMAGE, \
-             or name local images with the keys",
+            "bring them into the store where there is a network: bootwright fetch --store DIR in the \
+             project, or name local images with the keys",
         ),
+        ImagesError::NotLocked(_) => Some("add them with bootwright fetch, or leave --locked out"),
         _ => None,
     }
 }

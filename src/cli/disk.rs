@@ -8,10 +8,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::args::{DiskArgs, MaasArgs, SourceArgs};
+use super::openpgp::Signing;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
-use super::{epoch, machine, print, reference, source_with};
+use super::{epoch, machine, print, reference, sbom, source_with};
 use crate::image::Timestamp;
 use crate::oci::Reference;
 use crate::recipe::Source;
@@ -22,6 +23,7 @@ use crate::recipe::disk::{DiskRecipe, PartitionReport};
 /// Runs the command and prints its summary.
 pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
+    Signing::new(&args.source.signing)?.refuse("a raw disk")?;
     let (folder, name, separate) = (args.output.clone(), args.name.clone(), args.partitions);
     let source =
         source_with(args.source, epoch::from_environment()?, machine::cpus(), None, progress)?;
@@ -55,12 +57,15 @@ pub(super) fn run(args: DiskArgs, progress: &Progress, as_json: bool) -> anyhow:
         let value = json!({ "path": path, "bytes": report.len });
         summary.line("output", format!("{path}  {}", human(report.len)), value);
     }
+    let file = format!("{name}.raw");
+    sbom::write(report.installed.as_ref(), (&folder, &name), &file, None, &mut summary)?;
     print(summary.render(as_json).as_bytes())
 }
 
 /// Runs `bootwright maas` and prints its summary.
 pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> anyhow::Result<()> {
     let start = Instant::now();
+    let signing = Signing::new(&args.source.signing)?;
     let jobs = args.jobs.unwrap_or_else(machine::cpus);
     let epoch = epoch::from_environment()?;
     let first = match &args.cloud_rootfs {
@@ -92,6 +97,10 @@ pub(super) fn run_maas(args: MaasArgs, progress: &Progress, as_json: bool) -> an
     summary.line("output", format!("{path}  {}", human(report.len)), value);
     let upload = upload_command(&args.name, report.architecture, &path);
     summary.line("upload", upload.clone(), upload.into());
+    let (file, sha256) = (format!("{}.raw.gz", args.name), Some(report.sha256));
+    signing.sign(&args.output.join(&file), report.epoch, &mut summary)?;
+    let place = (&*args.output, &*args.name);
+    sbom::write(report.disk.installed.as_ref(), place, &file, sha256, &mut summary)?;
     print(summary.render(as_json).as_bytes())
 }
 

@@ -188,20 +188,24 @@ fn line(text: &dyn fmt::Display) {
 
 fn name(phase: Phase) -> &'static str {
     match phase {
+        Phase::Fetch => "fetch",
         Phase::Scan => "scan",
         Phase::Compress => "compress",
         Phase::Write => "write",
         Phase::Checksum => "checksum",
+        Phase::Push => "push",
         _ => "work",
     }
 }
 
 fn verb(phase: Phase) -> &'static str {
     match phase {
+        Phase::Fetch => "fetching",
         Phase::Scan => "scanning",
         Phase::Compress => "compressing",
         Phase::Write => "writing",
         Phase::Checksum => "checking",
+        Phase::Push => "pushing",
         _ => "working",
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::args::{ArgsArgs, TargetArgs};
+use super::openpgp::Signing;
 use super::progress::Progress;
 #[cfg(feature = "registry")]
 use super::registry;
@@ -13,6 +14,8 @@ use super::size::human;
 use super::summary::Summary;
 use super::{Usage, cache, disk, epoch, genkey, iso, jobs, print, squashfs_options, uki};
 use crate::image::Observer;
+#[cfg(feature = "registry")]
+use crate::project::Lock;
 use crate::project::images::Images;
 use crate::project::plan::{Plan, plan};
 use crate::project::run::{Done, Settings, run};
@@ -36,27 +39,38 @@ pub(super) fn target(
     let mut plan = plan(&project, target);
     let mut problems = project.problems.clone();
     problems.extend(plan.problems.clone());
-    warn(&problems, progress);
-    refuse(problems)?;
-    let problems = plan.check_files(&project.folder)?;
-    warn(&problems, progress);
-    refuse(problems)?;
+    complain(problems, progress)?;
+    complain(plan.check_files(&project.folder)?, progress)?;
     plan.measure(&project.folder, progress)?;
     if args.dry_run {
         return dry_run(&plan, args.json);
     }
     let start = Instant::now();
+    let signing = Signing::new(&args.signing)?;
     let settings = Settings {
         squashfs: squashfs_options(&args.compression, progress),
         jobs: jobs(&args.compression),
         cache: cache(&args.compression)?,
         epoch: epoch::from_environment()?,
         now: genkey::now(),
-        images: images(args)?,
+        images: images(args, &project, progress)?,
     };
     let done = run(&project, &plan, &settings, progress)?;
-    let mut summaries: Vec<Summary> =
-        done.iter().filter_map(|done| summary(done, start, progress)).collect();
+    let mut summaries = Vec::new();
+    for done in &done {
+        let Some(mut summary) = summary(done, start, progress) else { continue };
+        match done {
+            Done::Iso(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            Done::Uki(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            #[cfg(feature = "registry")]
+            Done::Image(layout, report) if args.push => {
+                let image = (layout.as_path(), report.name.as_str());
+                registry::push_image(&args.registry, &project, image, progress, &mut summary)?;
+            }
+            _ => {}
+        }
+        summaries.push(summary);
+    }
     if let (true, Some(last), Some(profile)) = (args.json, summaries.last_mut(), &plan.profile) {
         last.line("profile", String::new(), profile.as_str().into());
     }
@@ -135,13 +149,15 @@ fn image_summary(layout: &Path, report: &ImageReport) -> Summary {
 
 /// What stands behind the names of images.
 #[cfg(feature = "registry")]
-fn images(args: &TargetArgs) -> anyhow::Result<Images> {
-    registry::images(&args.registry)
+fn images(args: &TargetArgs, project: &Project, progress: &Progress) -> anyhow::Result<Images> {
+    let lock = Lock::read(&project.folder)?;
+    let images = registry::images(&args.registry, project, lock, progress)?;
+    Ok(Images { locked: args.locked, ..images })
 }
 
 /// Without registries, only local names are known.
 #[cfg(not(feature = "registry"))]
-fn images(_: &TargetArgs) -> anyhow::Result<Images> {
+fn images(_: &TargetArgs, _: &Project, _: &Progress) -> anyhow::Result<Images> {
     Ok(Images::default())
 }
 
@@ -154,8 +170,14 @@ pub(super) fn args(args: &ArgsArgs, keys: &[String], progress: &Progress) -> any
     refuse(project.problems)
 }
 
+/// Warns about small mistakes and refuses large ones.
+pub(super) fn complain(problems: Problems, progress: &Progress) -> anyhow::Result<()> {
+    warn(&problems, progress);
+    refuse(problems)
+}
+
 /// Reads a project with what the environment says.
-fn load(folder: &Path, keys: &[String]) -> anyhow::Result<Project> {
+pub(super) fn load(folder: &Path, keys: &[String]) -> anyhow::Result<Project> {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     let environment = |name: &str| std::env::var(name).ok();
     let build_args = environment("EARTHLY_BUILD_ARGS");

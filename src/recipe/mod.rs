@@ -8,6 +8,7 @@ pub(crate) mod checksum;
 pub mod disk;
 mod error;
 pub mod genkey;
+mod installed;
 pub mod iso;
 mod pack;
 pub mod provider;
@@ -23,6 +24,7 @@ use std::fmt;
 
 pub use checksum::hex as checksum_hex;
 pub use error::RecipeError;
+pub use installed::Installed;
 pub use root::{Base, Layered, Root, SharedStreams, Source};
 
 /// A processor architecture that media are built for.

@@ -12,12 +12,18 @@ mod damage;
 mod determinism;
 mod disk;
 mod dockerfile;
+#[cfg(feature = "registry")]
+mod fetch;
 mod fixture;
 mod library;
 mod maas;
 mod machine;
 #[cfg(feature = "registry")]
 mod mistakes;
+#[cfg(feature = "registry")]
+mod network;
+#[cfg(feature = "openpgp")]
+mod openpgp;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;

@@ -13,8 +13,10 @@ use crate::small;
 use crate::stand_ins::{put, put_packages};
 use crate::tools::{names, printed, require, run, text, tool};
 
-const FIRST: &str = "ttl.sh/ubuntu:k3s-1.26.4-v4.4.12-demo";
-const SECOND: &str = "ttl.sh/ubuntu:k3s-1.27.2-v4.4.12-demo";
+pub(crate) const FIRST: &str = "ttl.sh/ubuntu:k3s-1.26.4-v4.4.12-demo";
+pub(crate) const SECOND: &str = "ttl.sh/ubuntu:k3s-1.27.2-v4.4.12-demo";
+/// The registry of the names, which nobody asks.
+const HOST: &str = "reg.example";
 const BOOTARGS: &str = "function set_it {\n  set baseCmd=\"root=LABEL=$label selinux=1\"\n}\n";
 const DOCKERFILE: &str = "ARG BASE\nFROM $BASE\nARG OS_DISTRIBUTION\nARG PROXY_CERT_PATH\n\
     ENV OS=$OS_DISTRIBUTION\nLABEL site=edge\nCOPY bootargs.cfg /etc/cos/bootargs.cfg\n\
@@ -46,25 +48,30 @@ printf 1.26.4-k3s1 > usr/bin/k3s; chmod 755 usr/bin/k3s
 
 /// A project and a store with stand-ins for all images that it names.
 pub(crate) struct Made {
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     base: PathBuf,
 }
 
 impl Made {
     pub(crate) fn new() -> Option<Self> {
+        Self::of_host(HOST)
+    }
+
+    /// With the names of this registry.
+    pub(crate) fn of_host(host: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let base = small::base_image(folder.path())?;
         let made = Self { folder, base };
-        made.write_project();
+        made.write_project(host);
         let store = made.store();
         put(
             &store,
-            "reg.example/edge/kairos-io/provider-k3s:v1",
+            &format!("{host}/edge/kairos-io/provider-k3s:v1"),
             &[("usr/local/system/providers/agent-provider-k3s", 0o755, b"provider\n")],
         );
         put(
             &store,
-            "reg.example/stylus:1",
+            &format!("{host}/stylus:1"),
             &[
                 ("etc/kairos/branding/logo", 0o644, b"brand\n"),
                 ("oem/stylus_config.yaml", 0o644, b"stylus\n"),
@@ -72,16 +79,16 @@ impl Made {
                 ("opt/spectrocloud/bin/agent", 0o755, b"not here\n"),
             ],
         );
-        put_packages(&store, &["1.26.4-k3s1", "1.27.2-k3s1"]);
+        put_packages(&store, host, &["1.26.4-k3s1", "1.27.2-k3s1"]);
         Some(made)
     }
 
-    fn write_project(&self) {
+    fn write_project(&self, host: &str) {
         let arg = format!(
             "IMAGE_REGISTRY=ttl.sh\nIMAGE_REPO=ubuntu\nCUSTOM_TAG=demo\nPE_VERSION=v4.4.12\n\
              OS_DISTRIBUTION=ubuntu\nOS_VERSION=22.04\nARCH=amd64\nK8S_DISTRIBUTION=k3s\n\
-             BASE_IMAGE=oci:{}\nSPECTRO_PUB_REPO=reg.example\nSPECTRO_LUET_REPO=reg.example\n\
-             STYLUS_BASE=reg.example/stylus:1\nK3S_PROVIDER_VERSION=v1\nK3S_FLAVOR_TAG=k3s1\n",
+             BASE_IMAGE=oci:{}\nSPECTRO_PUB_REPO={host}\nSPECTRO_LUET_REPO={host}\n\
+             STYLUS_BASE={host}/stylus:1\nK3S_PROVIDER_VERSION=v1\nK3S_FLAVOR_TAG=k3s1\n",
             self.base.display()
         );
         for (name, content) in [
@@ -112,7 +119,7 @@ impl Made {
         self.folder.path().join("store")
     }
 
-    fn layout(&self) -> PathBuf {
+    pub(crate) fn layout(&self) -> PathBuf {
         self.project().join("build/provider-images")
     }
 
@@ -127,7 +134,7 @@ impl Made {
         self.command(words).output().unwrap()
     }
 
-    fn built(&self, words: &[&str]) -> String {
+    pub(crate) fn built(&self, words: &[&str]) -> String {
         text(&mut self.command(words))
     }
 

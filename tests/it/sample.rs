@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::fixture::{BOOTWRIGHT, project};
-use crate::registry::Registry;
+use crate::network::Registry;
 use crate::small;
 use crate::tools::{names, require, require_root, run, sha256, skip, text, tool};
 use crate::walk::{Entry, assert_same, walk};

@@ -9,9 +9,6 @@ use bootwright::oci::write::{
 };
 use sha2::{Digest, Sha256};
 
-/// A repository of luet's.
-const LUET: &str = "reg.example/luet-repo-amd";
-
 /// Puts an image with these files into a layout.
 pub(crate) fn put(layout: &Path, name: &str, files: &[(&str, u16, &[u8])]) {
     let mut tree = FileTree::new(Metadata::directory(0o755));
@@ -40,7 +37,8 @@ pub(crate) fn tar(path: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// A repository of luet's with these versions of k3s.
-pub(crate) fn put_packages(store: &Path, versions: &[&str]) {
+pub(crate) fn put_packages(store: &Path, host: &str, versions: &[&str]) {
+    let luet = format!("{host}/luet-repo-amd");
     let mut index = "index:\n".to_owned();
     for version in versions {
         index += &format!(
@@ -48,7 +46,7 @@ pub(crate) fn put_packages(store: &Path, versions: &[&str]) {
              {0}package: {{category: k8s, name: k3s, version: {version:?}}}\n",
             "    "
         );
-        let name = format!("{LUET}:k3s-k8s-{version}");
+        let name = format!("{luet}:k3s-k8s-{version}");
         put(store, &name, &[("usr/bin/k3s", 0o755, version.as_bytes())]);
     }
     let tree = tar("k8s/k3s/collection.yaml", b"packages: []\n");
@@ -68,6 +66,6 @@ pub(crate) fn put_packages(store: &Path, versions: &[&str]) {
         ("repository.meta.yaml.tar", &meta),
         ("tree.tar", &tree),
     ] {
-        put(store, &format!("{LUET}:{name}"), &[(name, 0o644, bytes)]);
+        put(store, &format!("{luet}:{name}"), &[(name, 0o644, bytes)]);
     }
 }

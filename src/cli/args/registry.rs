@@ -74,9 +74,18 @@ pub(crate) struct PlatformArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FetchArgs {
-    /// Images: docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]
-    #[arg(required = true, value_name = "IMAGE")]
+    /// Images: docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]. Or targets of a project: +TARGET
+    /// [default: +build-all-images]
+    #[arg(value_name = "IMAGE|+TARGET")]
     pub(crate) images: Vec<OsString>,
+
+    /// Folder of the project [default: .]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
+
+    /// Ask registries anew what the names in bootwright.lock mean
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) update: bool,
 
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,

@@ -13,7 +13,7 @@ use super::super::images::Finder;
 use super::super::load::Project;
 use super::super::plan::RootFs;
 use super::super::plan::supplied::{self, Supplied};
-use super::found::is_given;
+use super::gather::is_given;
 use super::{RunError, Settings};
 use crate::dockerfile::{Dockerfile, Ignore, Instruction};
 use crate::recipe::provider::{
@@ -115,7 +115,10 @@ impl Builder<'_> {
         path.map(|path| Ok(Blob::from(self.read(path)?))).transpose()
     }
 
-    fn dockerfile(&self, root: &RootFs) -> Result<Option<DockerfileInput<'_>>, RunError> {
+    pub(super) fn dockerfile(
+        &self,
+        root: &RootFs,
+    ) -> Result<Option<DockerfileInput<'_>>, RunError> {
         let Some(path) = &root.dockerfile else { return Ok(None) };
         let wrong = |error| RunError::from(RecipeError::from(Box::new(error)));
         let name = path.display().to_string();

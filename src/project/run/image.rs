@@ -7,9 +7,11 @@ use bootwright_oci::ContentDigest;
 use super::super::manifest::{Artefact, Manifest};
 use super::super::plan::{IsoDiskImage, Planned, ProviderImage, RootFs, Step};
 use super::builder::{Builder, LAYOUT};
-use super::packages::{Packages, local_folder};
+use super::packages::Packages;
 use super::{BUILD, Done, RunError, Runner};
+use crate::recipe::Installed;
 use crate::recipe::provider::{CarrierRecipe, Foundation, ImageReport, Kubernetes, ProviderRecipe};
+use crate::sbom::Subject;
 
 impl Runner<'_> {
     /// The installer's image.
@@ -19,12 +21,13 @@ impl Runner<'_> {
         root: &RootFs,
         name: &str,
     ) -> Result<Done, RunError> {
-        let report = self.on_foundation(root, |builder, foundation| {
+        let made = self.on_foundation(root, |builder, foundation| {
             // Media have it; the image only where disks are made of it.
             let recipe = builder.installer(root, root.maas)?;
-            Ok(recipe.write(name, foundation, &mut builder.layout()?, self.observer)?)
+            let report = recipe.write(name, foundation, &mut builder.layout()?, self.observer)?;
+            Ok((report, foundation.installed(self.observer)?))
         })?;
-        self.image_done(planned, report)
+        self.image_done(planned, made.0, Some(&made.1))
     }
 
     /// A provider image.
@@ -33,12 +36,14 @@ impl Runner<'_> {
         planned: &Planned,
         step: &ProviderImage,
     ) -> Result<Done, RunError> {
-        let report = self.on_foundation(&step.root, |builder, foundation| {
+        let made = self.on_foundation(&step.root, |builder, foundation| {
             let packages = Packages { builder, step };
             let recipe = self.provider(builder, step, foundation, &packages)?;
-            Ok(recipe.write(&step.name, foundation, &mut builder.layout()?, self.observer)?)
+            let layout = &mut builder.layout()?;
+            let report = recipe.write(&step.name, foundation, layout, self.observer)?;
+            Ok((report, foundation.installed(self.observer)?))
         })?;
-        self.image_done(planned, report)
+        self.image_done(planned, made.0, Some(&made.1))
     }
 
     /// The root file system of a provider image.
@@ -49,12 +54,6 @@ impl Runner<'_> {
         foundation: &Foundation,
         packages: &'p Packages<'_>,
     ) -> Result<ProviderRecipe<'p>, RunError> {
-        if let (Some(file), None) = (&step.luet_auth, local_folder(&step.luet_repository)) {
-            self.observer.warn(format_args!(
-                "{} is not used: name credentials for registries with --authfile",
-                file.display()
-            ));
-        }
         let bundle = match self.bundles(step, foundation) {
             true => Some((builder.image(&step.provider)?, packages as &dyn Kubernetes)),
             false => None,
@@ -93,12 +92,17 @@ impl Runner<'_> {
         let recipe = CarrierRecipe { file: &file, architecture: root.architecture, time };
         let layout = &mut self.builder(root.architecture).layout()?;
         let report = recipe.write(&step.image, layout, self.observer)?;
-        self.image_done(planned, report)
+        self.image_done(planned, report, None)
     }
 
     /// Tells of an image that was written.
-    fn image_done(&self, planned: &Planned, report: ImageReport) -> Result<Done, RunError> {
-        self.image_manifest(planned, &report)?;
+    fn image_done(
+        &self,
+        planned: &Planned,
+        report: ImageReport,
+        installed: Option<&Installed>,
+    ) -> Result<Done, RunError> {
+        self.image_manifest(planned, &report, installed)?;
         Ok(Done::Image(self.at(Path::new(LAYOUT)), Box::new(report)))
     }
 
@@ -106,6 +110,7 @@ impl Runner<'_> {
         &self,
         planned: &Planned,
         report: &ImageReport,
+        installed: Option<&Installed>,
     ) -> Result<(), RunError> {
         let ContentDigest::Sha256(sha256) = &report.digest else {
             unreachable!("BUG: images are written with SHA-256")
@@ -121,6 +126,10 @@ impl Runner<'_> {
                 Step::IsoDiskImage(_) => format!("{repository}-disk"),
                 _ => repository.to_owned(),
             });
-        Ok(manifest.write(&self.at(Path::new(BUILD)), &file)?)
+        let folder = self.at(Path::new(BUILD));
+        manifest.write(&folder, &file)?;
+        let Some(installed) = installed else { return Ok(()) };
+        let (name, sha256) = (name.clone(), Some(*sha256));
+        Ok(installed.write(&folder, &file, &Subject { name, sha256, ..Subject::default() })?)
     }
 }

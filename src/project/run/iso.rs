@@ -23,6 +23,7 @@ impl Runner<'_> {
         let file = format!("{}.iso", step.name);
         let read = (report.len, &report.sha256, &report.inputs[..]);
         self.manifest(planned, &step.name, &file, read)?;
+        self.bill(&folder, report.installed.as_ref(), &step.name, &file, report.sha256)?;
         Ok(Done::Iso(folder.join(file), Box::new(report)))
     }
 }

@@ -2,7 +2,7 @@
 
 mod builder;
 mod disk;
-mod found;
+mod gather;
 mod image;
 mod iso;
 mod keys;
@@ -22,7 +22,7 @@ use bootwright_oci::{InputSummary, Reference};
 use bootwright_squashfs as squashfs;
 
 use super::image_name::ImageName;
-use super::images::{Images, ImagesError};
+use super::images::{Finder, Images, ImagesError};
 use super::load::Project;
 use super::manifest::{Artefact, Manifest};
 use super::plan::{Plan, Planned, RootFs, Step};
@@ -33,9 +33,10 @@ use crate::recipe::disk::maas::MaasReport;
 use crate::recipe::iso::IsoReport;
 use crate::recipe::provider::{Foundation, ImageReport};
 use crate::recipe::uki::UkiReport;
-use crate::recipe::{Architecture, Base, RecipeError, Root, Source};
+use crate::recipe::{Architecture, Base, Installed, RecipeError, Root, Source};
+use crate::sbom::Subject;
 use builder::Builder;
-use found::{find_images, finder};
+pub(super) use gather::gather;
 
 /// The folders of Secure Boot keys and their modes. The two with private parts are for their owner.
 pub const SECURE_BOOT: [(&str, u32); 4] = [
@@ -137,7 +138,8 @@ pub fn run(
     for planned in &plan.steps {
         refuse(planned)?;
     }
-    let found = find_images(project, plan, settings, observer)?;
+    let steps: Vec<_> = plan.steps.iter().collect();
+    let found = gather(project, &steps, settings, false, observer)?.found;
     let runner = Runner {
         project,
         plan,
@@ -237,7 +239,13 @@ impl Runner<'_> {
 
     fn of(&self, base: impl Into<Base>, architecture: Architecture) -> Source {
         let Settings { epoch, jobs, .. } = *self.settings;
-        Source { architecture: Some(architecture), epoch, jobs, ..Source::new(base) }
+        Source {
+            architecture: Some(architecture),
+            epoch,
+            jobs,
+            inventory: true,
+            ..Source::new(base)
+        }
     }
 
     /// Works on the foundation that results with the same base share.
@@ -261,7 +269,7 @@ impl Runner<'_> {
 
     fn builder(&self, architecture: Architecture) -> Builder<'_> {
         let Self { project, settings, observer, found, .. } = self;
-        let finder = finder(project, settings, architecture, *observer);
+        let finder = Finder::new(project, settings, architecture, *observer);
         Builder { project, settings, finder, found, observer: *observer }
     }
 
@@ -287,5 +295,20 @@ impl Runner<'_> {
         let artefact = Artefact { name: file, len, sha256, read };
         let manifest = Manifest::new(self.project, self.plan.target, planned, &artefact);
         Ok(manifest.write(folder, name)?)
+    }
+
+    /// Writes `NAME.cdx.json`, the bill of materials of a file in the folder.
+    fn bill(
+        &self,
+        folder: &Path,
+        installed: Option<&Installed>,
+        name: &str,
+        file: &str,
+        sha256: [u8; 32],
+    ) -> Result<(), RunError> {
+        let Some(installed) = installed else { return Ok(()) };
+        let (sha256, file) = (Some(sha256), file.to_owned());
+        let subject = Subject { name: file, is_file: true, sha256, ..Subject::default() };
+        Ok(installed.write(folder, name, &subject)?)
     }
 }

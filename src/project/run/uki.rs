@@ -6,7 +6,7 @@ use bootwright_oci::Reference;
 
 use super::super::plan::{AgentPack, Luet, Planned, ProviderImage, UkiInstaller};
 use super::builder::LAYOUT;
-use super::found::is_given;
+use super::gather::is_given;
 use super::packages::Packages;
 use super::{BUILD, Done, RunError, Runner};
 use crate::recipe::agent::AgentRecipe;
@@ -42,6 +42,8 @@ impl Runner<'_> {
         let file = format!("{}.iso", installer.name);
         let read = (report.len, &report.sha256, &report.inputs[..]);
         self.manifest(planned, &installer.name, &file, read)?;
+        let installed = report.installed.as_ref();
+        self.bill(&folder, installed, &installer.name, &file, report.sha256)?;
         Ok(Done::Uki(folder.join(file), Box::new(report)))
     }
 
@@ -57,6 +59,8 @@ impl Runner<'_> {
         let file = format!("{}.tar", step.tag());
         let read = (report.len, &report.sha256, &report.inputs[..]);
         self.manifest_in(&folder, planned, step.tag(), &file, read)?;
+        let installed = report.installed.as_ref();
+        self.bill(&folder, installed, step.tag(), &file, report.sha256)?;
         Ok(Done::Uki(folder.join(file), Box::new(report)))
     }
 
@@ -70,8 +74,9 @@ impl Runner<'_> {
         let output = self.at(Path::new(BUILD)).join(format!("{}.signed", step.tag()));
         let signed = self.signed_recipe(step)?.signed_files(&output, self.observer)?;
         let root = &step.root;
-        let (bundles, time) = self.on_foundation(root, |_, foundation| {
-            Ok((self.bundles(step, foundation), foundation.time()))
+        let (bundles, time, installed) = self.on_foundation(root, |_, foundation| {
+            let installed = foundation.installed(self.observer)?;
+            Ok((self.bundles(step, foundation), foundation.time(), installed))
         })?;
         let builder = self.builder(root.architecture);
         let below = is_given(&trusted.below).then(|| builder.image(&trusted.below)).transpose()?;
@@ -105,7 +110,7 @@ impl Runner<'_> {
         };
         let layout = &mut builder.layout()?;
         let report = recipe.write(&step.name, &mut foundation, layout, self.observer)?;
-        self.image_manifest(planned, &report)?;
+        self.image_manifest(planned, &report, Some(&installed))?;
         Ok(Done::Image(self.at(Path::new(LAYOUT)), Box::new(report)))
     }
 

@@ -21,7 +21,7 @@ use bootwright_partitions::ext::Holes;
 use bootwright_partitions::{SectorSize, SparseFile};
 
 use super::iso::check_user_data;
-use super::{RecipeError, Root, Source, architecture};
+use super::{Installed, RecipeError, Root, Source, architecture};
 use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use layout::Recovery;
@@ -64,6 +64,8 @@ pub struct PartitionReport {
 pub struct DiskReport {
     /// What went in.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// The partitions, in order.
     pub partitions: Vec<PartitionReport>,
     /// Length of the disk in bytes.
@@ -179,7 +181,8 @@ impl DiskRecipe {
         let (partitions, len) = write(&parts, &shape)?;
         observer.end(Phase::Write);
         drop(parts);
-        Ok(DiskReport { inputs: root.inputs, partitions, len })
+        let installed = Installed::of(&self.source, &root, observer)?;
+        Ok(DiskReport { inputs: root.inputs, installed, partitions, len })
     }
 }
 

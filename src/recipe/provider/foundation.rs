@@ -1,6 +1,7 @@
 //! What the images of a project have in common: the base image with the Dockerfile and the steps
 //! of CanvOS's target `base-image` applied.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use bootwright_image::{FileTree, Metadata, Observer, Timestamp};
@@ -14,7 +15,8 @@ use super::{ImageReport, Kubernetes, config, inputs};
 use crate::cache::Cache;
 use crate::dockerfile::{Inputs as DockerfileInputs, Platform, Recognised, build};
 use crate::editor::Editor;
-use crate::recipe::{Architecture, RecipeError, Root, SharedStreams, root};
+use crate::recipe::{Architecture, Installed, RecipeError, Root, SharedStreams, root};
+use crate::sbom::Inventory;
 
 /// A root file system on a foundation.
 #[derive(Debug)]
@@ -41,6 +43,7 @@ pub struct Foundation {
     read: Vec<InputSummary>,
     /// Images that were laid over already.
     images: Vec<(Reference, FileTree, Vec<InputSummary>)>,
+    installed: OnceCell<Installed>,
 }
 
 impl Foundation {
@@ -88,6 +91,7 @@ impl Foundation {
             takes_extensions: None,
             read: Vec::new(),
             images: Vec::new(),
+            installed: OnceCell::new(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Foundation {
             takes_extensions: None,
             read: rootfs.inputs,
             images: Vec::new(),
+            installed: OnceCell::new(),
         })
     }
 
@@ -155,6 +160,7 @@ impl Foundation {
             takes_extensions: None,
             read: built.inputs,
             images: Vec::new(),
+            installed: OnceCell::new(),
         })
     }
 
@@ -241,6 +247,20 @@ impl Foundation {
         }
         read.extend(merged.inputs);
         Ok(merged.tree)
+    }
+
+    /// What is installed in the base image with the Dockerfile applied: nothing that is done on top
+    /// of it changes its packages. It is read once.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn installed(&self, observer: &dyn Observer) -> Result<Installed, RecipeError> {
+        if let Some(installed) = self.installed.get() {
+            return Ok(installed.clone());
+        }
+        let inventory = Inventory::read(&self.tree, &self.streams, observer)?;
+        let installed = Installed { inventory, time: self.time };
+        Ok(self.installed.get_or_init(|| installed).clone())
     }
 
     /// A root file system that recipes for media take. While it or a clone is there, nothing more

@@ -24,6 +24,8 @@ pub struct Source {
     pub jobs: NonZeroUsize,
     /// What remembers work between builds.
     pub cache: Option<Arc<Cache>>,
+    /// Whether reports say what is installed.
+    pub inventory: bool,
 }
 
 /// Where the files of a root file system come from.
@@ -56,6 +58,7 @@ impl Source {
             epoch: None,
             jobs: NonZeroUsize::MIN,
             cache: None,
+            inventory: false,
         }
     }
 }

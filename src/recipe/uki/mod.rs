@@ -28,7 +28,7 @@ use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, Profile, names};
 
 use super::agent::AgentRecipe;
-use super::{RecipeError, Root, Source, checksum};
+use super::{Installed, RecipeError, Root, Source, checksum};
 use build::{Images, Places, Ready};
 use container::Label;
 use folder::{Growing, InFolder};
@@ -129,10 +129,14 @@ pub struct UkiReport {
     pub path: PathBuf,
     /// What went in.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// The images, the one that starts by itself first.
     pub images: Vec<UkiImage>,
     /// The stub's version, and whether its measurements are known for sure.
     pub stub: (Option<String>, bool),
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// Length of the file in bytes; zero for a folder.
     pub len: u64,
     /// SHA-256 of the file; zero for a folder.
@@ -159,6 +163,15 @@ struct Made {
     built: Images,
     label: Label,
     inputs: Vec<InputSummary>,
+    installed: Option<Installed>,
+    epoch: Timestamp,
+}
+
+impl Made {
+    fn report(self, output: PathBuf) -> UkiReport {
+        let (installed, epoch) = (self.installed, self.epoch);
+        UkiReport { installed, epoch, ..self.built.report(self.inputs, output) }
+    }
 }
 
 /// An image to be: its name, title and command line.
@@ -216,7 +229,7 @@ impl UkiRecipe {
         let output = self.output(Product::Folder, folder, name);
         let (growing, made) = self.fill(Product::Folder, &output, name, observer)?;
         growing.publish()?;
-        Ok(made.built.report(made.inputs, output))
+        Ok(made.report(output))
     }
 
     /// Writes the same files as a container image, the docker archive `NAME.tar`, and
@@ -234,10 +247,10 @@ impl UkiRecipe {
         let (growing, made) = self.fill(Product::Container, &output, name, observer)?;
         if self.sign_later.is_some() {
             growing.publish()?;
-            return Ok(made.built.report(made.inputs, output));
+            return Ok(made.report(output));
         }
         let (len, sha256) = container::pack(growing.path(), &made.label, name, &output, observer)?;
-        Ok(UkiReport { len, sha256, ..made.built.report(made.inputs, output) })
+        Ok(UkiReport { len, sha256, ..made.report(output) })
     }
 
     /// Builds the same files to be put into something else. They lie in a folder beside `output`
@@ -252,7 +265,7 @@ impl UkiRecipe {
     ) -> Result<SignedFiles, RecipeError> {
         let (folder, made) = self.fill(Product::Container, output, "", observer)?;
         let tree = container::tree(folder.path(), Timestamp(made.label.time))?;
-        let report = made.built.report(made.inputs, output.to_owned());
+        let report = made.report(output.to_owned());
         Ok(SignedFiles { tree, report, _folder: folder })
     }
 
@@ -279,7 +292,8 @@ impl UkiRecipe {
             let pending = built.pending(&|_| Some(0))?;
             Note::new(product, name, pending, label.clone()).write(requests, &keys)?;
         }
-        Ok((growing, Made { built, label, inputs: root.inputs }))
+        let installed = Installed::of(&self.source, &root, observer)?;
+        Ok((growing, Made { built, label, inputs: root.inputs, installed, epoch: root.epoch }))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -302,6 +316,7 @@ impl UkiRecipe {
         let output = self.output(Product::Iso, folder, name);
         let build = |places: &mut dyn Places| ready.build(self, &root, &keys, places, observer);
         let (written, built) = iso::write(&tree, medium, root.epoch, &output, build, observer)?;
+        let installed = Installed::of(&self.source, &root, observer)?;
         let mut sha256 = [0; 32];
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|path| written.offset(path))?;
@@ -311,7 +326,8 @@ impl UkiRecipe {
         } else {
             sha256 = checksum::publish(written.file, written.len, observer)?;
         }
-        Ok(UkiReport { len: written.len, sha256, ..built.report(inputs, output) })
+        let report = built.report(inputs, output);
+        Ok(UkiReport { installed, epoch: root.epoch, len: written.len, sha256, ..report })
     }
 
     /// The keys, or their public halves and an empty folder for requests.

@@ -106,7 +106,7 @@ impl Made {
         let luet = "binaries/luet/latest/palette/amd64/luet";
         put(store, "reg.example/third-party:1", &[(luet, 0o755, b"luet\n")]);
         put(store, "reg.example/below:1", &[("etc/os-release", 0o644, b"ID=ubuntu\n")]);
-        put_packages(store, &["1.26.4-k3s1"]);
+        put_packages(store, "reg.example", &["1.26.4-k3s1"]);
     }
 
     pub(super) fn write(&self, name: &str, content: &[u8]) {

@@ -30,7 +30,7 @@ use super::{DiskReport, report};
 use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use crate::recipe::iso::check_user_data;
-use crate::recipe::{Architecture, RecipeError, Root, Source, architecture, checksum};
+use crate::recipe::{Architecture, Installed, RecipeError, Root, Source, architecture, checksum};
 
 use cloud::Cloud;
 pub use cloud::{CloudError, CloudSource};
@@ -79,6 +79,8 @@ pub struct MaasReport {
     pub disk: DiskReport,
     /// The file system that the cloud root file system was taken from, where it was an image.
     pub cloud: Option<String>,
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// The architecture, as MAAS names it.
     pub architecture: &'static str,
     /// Length of the compressed file in bytes.
@@ -163,13 +165,13 @@ impl MaasRecipe {
         let slots = parts.iter().zip(plan.slots());
         let partitions = slots.map(|(part, slot)| report(part, slot.offset)).collect();
         drop(parts);
+        let installed = Installed::of(&self.source, &root, observer)?;
         let (more, cloud) = first.into_report();
         let mut inputs = root.inputs;
         inputs.extend(more);
-        let disk = DiskReport { inputs, partitions, len: plan.len() };
-        let architecture = architecture.oci_name();
-        let len = summary.compressed;
-        Ok(MaasReport { disk, cloud, architecture, len, sha256 })
+        let disk = DiskReport { inputs, installed, partitions, len: plan.len() };
+        let (architecture, len, epoch) = (architecture.oci_name(), summary.compressed, root.epoch);
+        Ok(MaasReport { disk, cloud, epoch, architecture, len, sha256 })
     }
 }
 

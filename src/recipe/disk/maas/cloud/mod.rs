@@ -95,7 +95,7 @@ impl Cloud {
                     return Self::from_image(found, source, observer);
                 }
                 let base = Reference::Tar(path.clone());
-                let source = Source { base, ..(**source).clone() };
+                let source = Source { base: base.into(), ..(**source).clone() };
                 Self::from_root(&source, folder, observer)
             }
         }
@@ -134,7 +134,7 @@ impl Cloud {
         let epoch = lower_times(&mut tree, source.epoch);
         digest::add(&mut tree, &contents, observer)?;
         let holes = contents.holes();
-        let streams = LayerStreams::new(source.jobs);
+        let streams = LayerStreams::new(source.jobs).into();
         let mut root = Root { tree, streams, epoch, architecture: None, inputs: Vec::new() };
         let (path, table) = MOUNTS;
         if root.tree.lookup(path.as_bytes()).is_some() {
