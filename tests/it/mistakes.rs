@@ -141,7 +141,11 @@ const CASES: &[Case] = &[
                 write(p, &format!("secure-boot/{name}"), "-----BEGIN\n");
             }
         },
-        &["+uki-iso"],
+        &[
+            "+uki-iso",
+            "--STYLUS_PACKAGE_BASE=reg.example/stylus:1",
+            "--SPECTRO_THIRD_PARTY_IMAGE=reg.example/stylus:1",
+        ],
     ),
     (
         "another architecture",
