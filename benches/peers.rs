@@ -7,13 +7,16 @@
 //! Each entrant of a contest runs once in each round. Inputs are made beforehand, kept in Cargo's
 //! target folder and read once, so that they come from the page cache; dirty pages are flushed
 //! before each run. Every process of a run is counted, see [`bootwright_rig::cost::Cost`]. The
-//! peers need root, to unpack with the owners of the image.
+//! peers need root, to unpack with the owners of the image. Where a contest has goals, what became
+//! of them stands below its table.
 //!
 //! Results: standard output, and `peers.txt` and `peers.json` in Cargo's target folder, written
 //! after each contest; contests that are not held keep their last figures there.
 
 mod peers {
+    pub(super) mod alone;
     pub(super) mod contests;
+    pub(super) mod goals;
     pub(super) mod plot;
     pub(super) mod results;
     pub(super) mod table;
@@ -25,10 +28,11 @@ use std::process::ExitCode;
 
 use bootwright_rig::host;
 use clap::Parser;
+use peers::alone::{self, Alone};
 use peers::contests::{CONTESTS, Contest, Entrant, Role};
 use peers::results::{Entered, Held, Results};
 use peers::workplace::{Workplace, admit};
-use peers::{plot, table};
+use peers::{goals, plot, table};
 
 #[derive(Debug, Parser)]
 #[command(name = "peers", about = "Measures bootwright and its peers in turns")]
@@ -50,6 +54,9 @@ struct Arguments {
     /// Name the contests and what they are about, and do nothing
     #[arg(long)]
     list: bool,
+    /// Be an entrant: make a result of ours for which `bootwright` has no command
+    #[arg(long, num_args = 3.., value_names = ["KIND", "INPUT", "OUTPUT", "BYTES"], hide = true)]
+    alone: Option<Vec<String>>,
     /// Draw the results of earlier runs as SVG, and do nothing else
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -66,6 +73,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
+    if let Some(words) = &arguments.alone {
+        return Alone::parse(words).and_then(|alone| alone::make(&alone));
+    }
     if arguments.list {
         CONTESTS.iter().for_each(|contest| println!("{:16}{}", contest.name, contest.task));
         return Ok(());
@@ -155,12 +165,14 @@ fn hold(contest: &Contest, workplace: &Workplace, rounds: usize) -> Result<Optio
             }
         }
     }
+    let entrants: Vec<Entered> = entrants.into_iter().map(|(_, entered)| entered).collect();
     Ok(Some(Held {
         name: contest.name.to_owned(),
         task: contest.task.to_owned(),
         cores: host::cores(),
         program: workplace.program.clone(),
         rounds,
-        entrants: entrants.into_iter().map(|(_, entered)| entered).collect(),
+        outcomes: goals::judge(contest.goals, &entrants),
+        entrants,
     }))
 }

@@ -2,9 +2,11 @@
 //!
 //! A line that names a variable of [`Workplace`](super::workplace::Workplace) (`$layout`, `$tree`,
 //! `$iso` ...) gets it made before anything is measured; `$out` is where the result goes and
-//! `$scratch` an empty folder. Levels are each tool's defaults, blocks have 1 MiB everywhere.
+//! `$scratch` an empty folder; `$alone` is this program, see [`super::alone`]. Levels are each tool's defaults, blocks have 1 MiB everywhere.
 
 use serde::{Deserialize, Serialize};
+
+use super::goals::Goal;
 
 /// One task.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Contest {
     pub(crate) task: &'static str,
     /// The first one is what the others are compared with.
     pub(crate) entrants: &'static [Entrant],
+    /// What the first one is to reach.
+    pub(crate) goals: &'static [Goal],
 }
 
 /// One way to do a task.
@@ -113,6 +117,7 @@ macro_rules! squashfs {
                     ),
                 ),
             ],
+            goals: &[],
         }
     };
 }
@@ -172,6 +177,7 @@ macro_rules! uki {
                     ),
                 ),
             ],
+            goals: &[],
         }
     };
 }
@@ -205,6 +211,7 @@ pub(crate) const CONTESTS: &[Contest] = &[
             ),
             step("sha256sum alone, ISO", &["sha256sum"], "sha256sum $iso >$scratch/sum"),
         ],
+        goals: &[],
     },
     Contest {
         name: "user-data",
@@ -226,6 +233,7 @@ pub(crate) const CONTESTS: &[Contest] = &[
                 "cp $iso $out && sha256sum $out >$scratch/sum",
             ),
         ],
+        goals: &[],
     },
     uki!("3"),
     uki!("19"),
@@ -233,4 +241,74 @@ pub(crate) const CONTESTS: &[Contest] = &[
     squashfs!("zstd"),
     squashfs!("lz4"),
     squashfs!("xz"),
+    Contest {
+        name: "ext4",
+        task: "the root file system as an ext4 volume of 1200 MiB, flushed to the disk",
+        entrants: &[
+            ours("bootwright, folder", "exec $alone --alone ext4 dir:$tree $out 1258291200"),
+            ours("bootwright, OCI layout", "exec $alone --alone ext4 oci:$layout $out 1258291200"),
+            // Flushes before it ends.
+            peer("mke2fs -d, folder", &["mke2fs"], "exec mke2fs -q -t ext4 -d $tree $out 1200M"),
+        ],
+        goals: &[Goal::Wall { of: "mke2fs -d, folder", times: 0.5 }, MEMORY, WRITTEN],
+    },
+    Contest {
+        name: "fat",
+        task: "a FAT32 volume of 1000 MiB with 25 files of 36 MB",
+        entrants: &[
+            ours("bootwright, folder", "exec $alone --alone fat $files $out 1048576000"),
+            peer(
+                "mkfs.vfat, mcopy, folder",
+                &["mkfs.vfat", "mcopy"],
+                "mkfs.vfat -C $out 1024000 && exec mcopy -s -i $out $files ::",
+            ),
+        ],
+        goals: &[Goal::Wall { of: "mkfs.vfat, mcopy, folder", times: 0.6 }, MEMORY, WRITTEN],
+    },
+    Contest {
+        name: "maas",
+        task: "a disk for MAAS, compressed, and its checksum, from two unpacked root file systems",
+        entrants: &[
+            ours(
+                "bootwright, folders",
+                "exec $bootwright maas --base dir:$tree --cloud-rootfs dir:$tree --output $scratch \
+                 --name image",
+            ),
+            ours(
+                "bootwright, OCI layouts",
+                "exec $bootwright maas --base oci:$layout --cloud-rootfs oci:$layout --output $scratch \
+                 --name image",
+            ),
+            peer(
+                "mke2fs -d, mcopy, dd, gzip -6, sha256sum",
+                &["mke2fs", "mkfs.vfat", "mcopy", "sfdisk", "dd", "gzip", "sha256sum"],
+                "exec $project/tests/peer/maas $tree $tree $scratch/work $out",
+            ),
+        ],
+        goals: &[
+            Goal::Wall { of: "mke2fs -d, mcopy, dd, gzip -6, sha256sum", times: 0.15 },
+            Goal::Size { of: "mke2fs -d, mcopy, dd, gzip -6, sha256sum" },
+            MEMORY,
+            WRITTEN,
+        ],
+    },
+    Contest {
+        name: "gz",
+        task: "a disk with holes, compressed by gzip",
+        entrants: &[
+            ours("bootwright, sparse file", "exec $alone --alone gz $disk $out"),
+            peer("pigz -6", &["pigz"], "exec pigz -6 --stdout $disk >$out"),
+            peer("gzip -6", &["gzip"], "exec gzip -6 --stdout $disk >$out"),
+        ],
+        goals: &[
+            Goal::Wall { of: "pigz -6", times: 0.4 },
+            Goal::Size { of: "gzip -6" },
+            MEMORY,
+            WRITTEN,
+        ],
+    },
 ];
+
+/// What every writer of disks keeps to.
+const MEMORY: Goal = Goal::Peak { mebibytes: 512.0 };
+const WRITTEN: Goal = Goal::Written { times: 1.05 };

@@ -9,6 +9,7 @@ use bootwright_rig::spread::{Spread, mebibytes};
 use serde::{Deserialize, Serialize};
 
 use super::contests::Role;
+use super::goals::Outcome;
 
 /// Every contest that was held, the newest figures of each.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -27,6 +28,9 @@ pub(crate) struct Held {
     pub(crate) program: String,
     pub(crate) rounds: usize,
     pub(crate) entrants: Vec<Entered>,
+    /// Of the contest's goals.
+    #[serde(default)]
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -46,6 +50,9 @@ pub(crate) struct Run {
     pub(crate) cost: Cost,
     /// Length of the image, if an image was made.
     pub(crate) size_bytes: Option<u64>,
+    /// What it takes on its disk: less than its length when it has holes.
+    #[serde(default)]
+    pub(crate) allocated_bytes: Option<u64>,
 }
 
 /// A column of the tables: its heading, and the figure of a run in the heading's unit.
@@ -67,10 +74,10 @@ impl Entered {
         Spread::of(self.runs.iter().map(figure))
     }
 
-    /// How many times the wall time of `other` this one takes, round by round.
-    pub(crate) fn ratio_to(&self, other: &Self) -> Option<Spread> {
+    /// How many times the figure of `other` this one has, round by round.
+    pub(crate) fn ratio_to(&self, other: &Self, figure: fn(&Run) -> f64) -> Option<Spread> {
         let pairs = self.runs.iter().zip(&other.runs);
-        Spread::of(pairs.map(|(this, other)| this.cost.wall_s / other.cost.wall_s))
+        Spread::of(pairs.map(|(this, other)| figure(this) / figure(other)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bootwright_rig::spread::Spread;
 
-use super::results::{COLUMNS, Entered, Held};
+use super::results::{COLUMNS, Entered, Held, WALL};
 
 const NAME: usize = 40;
 /// A figure with its range.
@@ -26,6 +26,14 @@ pub(crate) fn text(held: &Held) -> String {
     for entered in &held.entrants {
         row(&mut text, entered, &held.entrants[0]);
     }
+    for outcome in &held.outcomes {
+        let word = match outcome.reached {
+            Some(true) => "reached",
+            Some(false) => "MISSED",
+            None => "NOT JUDGED",
+        };
+        put(&mut text, format_args!("goal {word}: {}\n", outcome.goal));
+    }
     text.push('\n');
     text
 }
@@ -41,7 +49,7 @@ fn row(text: &mut String, entered: &Entered, first: &Entered) {
         put(text, format_args!("  SKIPPED: {reason}\n"));
         return;
     }
-    put(text, format_args!("{:>RANGED$}", shown(entered.ratio_to(first), 2, RANGED)));
+    put(text, format_args!("{:>RANGED$}", shown(entered.ratio_to(first, WALL.1), 2, RANGED)));
     for (column, width) in COLUMNS.into_iter().zip(widths()) {
         put(text, format_args!("{:>width$}", shown(entered.spread(column), 1, width)));
     }

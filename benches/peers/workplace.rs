@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,7 +26,7 @@ struct Asset {
 }
 
 /// Later ones may be made from earlier ones.
-static ASSETS: [Asset; 6] = [
+static ASSETS: [Asset; 8] = [
     Asset {
         name: "tree",
         tools: &["umoci"],
@@ -42,6 +43,14 @@ static ASSETS: [Asset; 6] = [
                --numeric-owner --sort=name .",
     },
     Asset {
+        name: "files",
+        tools: &["split"],
+        ours: false,
+        // As large as unified kernel images. Many small ones would take mcopy minutes.
+        line: "mkdir $made\n\
+               head --bytes 900000000 $tar | split --bytes 36000000 - $made/image-",
+    },
+    Asset {
         name: "medium",
         tools: PIPELINE,
         ours: false,
@@ -55,6 +64,14 @@ static ASSETS: [Asset; 6] = [
         ours: true,
         line: "$bootwright iso --base oci:$layout --output $made.folder --name image\n\
                mv $made.folder/image.iso $made\n\
+               rm -r $made.folder",
+    },
+    Asset {
+        name: "disk",
+        tools: &[],
+        ours: true,
+        line: "$bootwright disk --base oci:$layout --output $made.folder --name image\n\
+               mv $made.folder/image.raw $made\n\
                rm -r $made.folder",
     },
     Asset {
@@ -77,6 +94,8 @@ static ASSETS: [Asset; 6] = [
 /// Folders and files that the contests work with.
 pub(crate) struct Workplace {
     bootwright: PathBuf,
+    /// This program: with `--alone`, an entrant.
+    alone: PathBuf,
     project: &'static Path,
     layout: PathBuf,
     /// Assets, by names that tell what they were made from.
@@ -102,6 +121,7 @@ impl Workplace {
             base: identity(&layout.join("index.json"))?,
             program: identity(&bootwright)?,
             bootwright,
+            alone: std::env::current_exe().map_err(|error| error.to_string())?,
             layout,
             kept,
             scratch,
@@ -169,12 +189,14 @@ impl Workplace {
         rustix::fs::sync();
         let cost = Cost::of(&mut self.shell(entrant.line), &self.scratch.join("log"))
             .map_err(|failed| failed.to_string())?;
-        let size_bytes = ["out", "image.iso"]
+        let made = ["out", "image.iso", "image.raw.gz"]
             .iter()
-            .find_map(|name| fs::metadata(self.scratch.join(name)).ok())
-            .map(|metadata| metadata.len());
+            .find_map(|name| fs::metadata(self.scratch.join(name)).ok());
         remove(&self.scratch)?;
-        Ok(Run { cost, size_bytes })
+        let size_bytes = made.as_ref().map(fs::Metadata::len);
+        // Sectors of 512 bytes, whatever the file system's blocks.
+        let allocated_bytes = made.as_ref().map(|made| made.blocks() * 512);
+        Ok(Run { cost, size_bytes, allocated_bytes })
     }
 
     /// Never the same twice, neither within a run of the benchmark nor between two.
@@ -196,6 +218,7 @@ impl Workplace {
         command.args(["-efuc", "IFS=\neval \"$0\"", line]);
         command
             .env("bootwright", &self.bootwright)
+            .env("alone", &self.alone)
             .env("project", self.project)
             .env("layout", &self.layout)
             .env("scratch", &self.scratch)

@@ -271,6 +271,27 @@ mod tests {
     }
 
     #[test]
+    fn codes_longer_than_the_tables_are_found() {
+        // Each literal half as often as the one before: codes of 1 to 14 bits.
+        let skewed: Vec<u8> =
+            (1..1_u32 << 18).map(|n| n.trailing_zeros().to_le_bytes()[0] * 7).collect();
+        // Matches at distances of every length.
+        let mut far = Vec::new();
+        for n in 0..40_000_u32 {
+            let word = n.wrapping_mul(0x9E37_79B9).to_le_bytes();
+            let back = (1 << (n.trailing_zeros() + 4)).min(far.len());
+            far.extend(word);
+            far.extend_from_within(far.len() - back..far.len() - back + back.min(6));
+        }
+        for input in [skewed, far] {
+            let stream = Compressor::new(6).deflate(&input);
+            let LastBlock { start, end } = last_block(&stream).unwrap();
+            assert_eq!(end.div_ceil(8), stream.len());
+            assert_eq!(stream[start / 8] >> (start % 8) & 1, 1);
+        }
+    }
+
+    #[test]
     fn whatever_the_bytes_nothing_panics() {
         let input: Vec<u8> = (0..20_000_u32).flat_map(|n| (n * n / 7).to_le_bytes()).collect();
         let mut stream = Compressor::new(6).deflate(&input);

@@ -8,8 +8,9 @@ use bootwright_image::{ContentSink, SparseWrite, is_zero, write_zeros};
 /// Data is looked at in pieces of this many bytes, aligned in the output: the block size of the
 /// file systems that hold images.
 const PIECE: usize = 4096;
-/// Writes are gathered to this many bytes.
-const GATHER: usize = 1 << 20;
+/// Writes are gathered to this many bytes. As much at once is not copied: contents are read in
+/// pieces of at least this length.
+const GATHER: usize = 1 << 18;
 
 /// Any output; zeros are written.
 #[derive(Debug)]

@@ -5,9 +5,13 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 
 use bootwright_boot::iso9660;
-use bootwright_image::{Blob, Digest, FileTree, InodeId, Kind, Metadata, Silent, StreamKey};
+use bootwright_gzip::Gzip;
+use bootwright_image::{
+    Blob, Digest, FileTree, InodeId, Kind, Metadata, Silent, SparseWrite, StreamKey,
+};
 use bootwright_oci::benching as oci;
-use bootwright_partitions::fat;
+use bootwright_partitions::disk::{Disk, Partition};
+use bootwright_partitions::{Guid, SparseFile, ext, fat, gpt};
 use bootwright_squashfs::{Compression, Options, Writer};
 
 use crate::members::Members;
@@ -35,7 +39,7 @@ impl Workload {
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 7] = [
+pub const WORKLOADS: [Workload; 10] = [
     Workload { name: "tar-headers", items: 20_000, prepare: tar_headers },
     Workload { name: "layer-merge", items: 30_000, prepare: layer_merge },
     Workload { name: "squashfs-tables", items: 30_000, prepare: squashfs_tables },
@@ -43,6 +47,9 @@ pub const WORKLOADS: [Workload; 7] = [
     Workload { name: "squashfs-blocks", items: 64, prepare: squashfs_blocks },
     Workload { name: "iso-records", items: 10_000, prepare: iso_records },
     Workload { name: "fat-volume", items: 5_000, prepare: fat_volume },
+    Workload { name: "fat-contents", items: 64, prepare: fat_contents },
+    Workload { name: "ext-volume", items: 20_000, prepare: ext_volume },
+    Workload { name: "gzip-disk", items: 1024, prepare: gzip_disk },
 ];
 
 /// Directories have as many entries.
@@ -98,9 +105,7 @@ fn squashfs_dedup(files: u32) -> Work {
 
 /// Feeds blocks that are stored as they are.
 fn squashfs_blocks(blocks: u32) -> Work {
-    let content: Vec<u8> =
-        (0..blocks << 18).flat_map(|word| word.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
-    let content = Blob::from(content);
+    let content = Blob::from(noise(blocks));
     let tree = tree(1, move |_| Kind::File(content.clone()));
     Box::new(move || {
         let summary = bootwright_squashfs::write(&tree, &(), stored(), Null::default(), &Silent);
@@ -128,6 +133,72 @@ fn fat_volume(files: u32) -> Work {
         let plan = fat::Plan::new(&tree, &options).expect("BUG: the tree is sound");
         plan.emit(&mut Null::default()).expect("BUG: contents are in memory");
     })
+}
+
+/// Writes a FAT volume of one file, of as many MiB, as a sparse file.
+fn fat_contents(mebibytes: u32) -> Work {
+    let content = Blob::from(noise(mebibytes));
+    let tree = tree(1, move |_| Kind::File(content.clone()));
+    let options = fat::Options { volume_id: Some(1), ..fat::Options::default() };
+    let plan = fat::Plan::new(&tree, &options).expect("BUG: the tree is sound");
+    Box::new(move || {
+        let mut output = SparseFile::new(Null::default());
+        plan.emit(&mut output).expect("BUG: contents are in memory");
+        assert_eq!(output.finish().expect("BUG: nothing is written").end, plan.len());
+    })
+}
+
+/// Plans and writes an ext4 volume of small files, symbolic links, attributes and a large
+/// directory.
+fn ext_volume(inodes: u32) -> Work {
+    let mut tree = tree(inodes / 2, |number| match number % 4 {
+        0 => Kind::Symlink(format!("../target-{number}").into_bytes().into()),
+        _ => Kind::File(number.to_le_bytes()[..].into()),
+    });
+    for number in 0..inodes / 2 {
+        let mut metadata = Metadata::file(0o644);
+        if number % 8 == 0 {
+            metadata.xattrs.insert(b"user.name", &[7; 40]);
+        }
+        let name = format!("many-{number}");
+        let kind = Kind::File(number.to_le_bytes()[..].into());
+        tree.add(tree.root(), name.as_bytes(), metadata, kind).expect("BUG: names differ");
+    }
+    let options = ext::Options::new(ext::Variant::Ext4);
+    Box::new(move || {
+        let holes = ext::Holes::new();
+        let plan = ext::Plan::new(&tree, &options, &holes).expect("BUG: the tree is sound");
+        let output = plan.emit(&(), Null::default(), &Silent);
+        assert_eq!(output.expect("BUG: contents are in memory").end, plan.len());
+    })
+}
+
+/// Writes a disk of as many MiB, of which one in 16 is not empty, through gzip; compressing is
+/// another thread's work.
+fn gzip_disk(mebibytes: u32) -> Work {
+    let content = noise(1);
+    let guid = Guid::from_content(&[b"disk"]);
+    let len = u64::from(mebibytes) << 20;
+    let part = Partition::new("all", gpt::types::LINUX_FILESYSTEM, guid, len);
+    let disk = Disk::new(guid, vec![part]);
+    Box::new(move || {
+        let plan = disk.plan().expect("BUG: the partition fits");
+        let gzip = Gzip::new(Null::default(), bootwright_gzip::Options::new(NonZeroUsize::MIN));
+        let gzip = plan.emit(gzip, |_, place| {
+            for _ in 0..mebibytes / 16 {
+                place.write_all(&content)?;
+                place.zeros(15 << 20)?;
+            }
+            Ok::<_, io::Error>(())
+        });
+        let (_, summary) = gzip.and_then(Gzip::finish).expect("BUG: nothing is written");
+        assert_eq!(summary.uncompressed, plan.len());
+    })
+}
+
+/// As many MiB that nothing compresses and that have no zeros.
+fn noise(mebibytes: u32) -> Vec<u8> {
+    (0..mebibytes << 18).flat_map(|word| word.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect()
 }
 
 /// No compression, one thread.
@@ -186,6 +257,14 @@ impl Write for Null {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl SparseWrite for Null {
+    fn zeros(&mut self, len: u64) -> io::Result<()> {
+        self.position += len;
+        self.end = self.end.max(self.position);
         Ok(())
     }
 }

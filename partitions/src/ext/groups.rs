@@ -107,12 +107,30 @@ impl Bits {
     }
 
     fn set(&mut self, from: u64, to: u64) {
-        for bit in from..to {
-            let byte = usize::try_from(bit / 8).expect("BUG: a bit lies in its block");
-            if bit % 8 == 0 && bit + 8 <= to {
-                self.0[byte] = 0xFF;
-            } else {
-                self.0[byte] |= 1 << (bit % 8);
+        let byte = |bit: u64| usize::try_from(bit / 8).expect("BUG: a bit lies in its block");
+        let whole = from.next_multiple_of(8)..to / 8 * 8;
+        if whole.start < whole.end {
+            self.0[byte(whole.start)..byte(whole.end)].fill(0xFF);
+        }
+        for bit in (from..to.min(whole.start)).chain(whole.end.max(whole.start)..to) {
+            self.0[byte(bit)] |= 1 << (bit % 8);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_set_from_any_place_to_any() {
+        for from in 0..24 {
+            for to in 0..40 {
+                let mut bits = Bits::new(5);
+                bits.set(from, to);
+                let set = |bit: &u64| (from..to).contains(bit);
+                let expected = (0..40).filter(set).fold(0, |all, bit| all | 1_u64 << bit);
+                assert_eq!(bits.0, expected.to_le_bytes()[..5], "{from} {to}");
             }
         }
     }
