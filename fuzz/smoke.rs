@@ -1,16 +1,18 @@
 //! Fuzzing without a fuzzer: random changes of sound inputs, for some seconds for each target.
 //!
-//!     cargo run --release --no-default-features --example smoke -- [--seconds N] [TARGET]...
-//!     cargo run --release --no-default-features --example smoke -- --corpus FOLDER
+//!     cargo run --no-default-features --example smoke -- [--seconds N] [TARGET]...
+//!     cargo run --no-default-features --example smoke -- --corpus FOLDER
 //!
-//! The n-th input of a target is the same on every machine. An input that breaks an invariant is
-//! kept in `artifacts/`. `--corpus` writes the sound inputs, for libFuzzer to start from.
+//! Targets share the processors, one each at a time. The n-th input of a target is the same on every
+//! machine. An input that breaks an invariant is kept in `artifacts/`. `--corpus` writes the sound inputs, for libFuzzer to start from.
 
+use std::num::NonZeroUsize;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use bootwright_fuzz::{TARGETS, Target};
 
@@ -33,16 +35,29 @@ fn main() -> ExitCode {
     }
     let unknown = names.iter().find(|name| TARGETS.iter().all(|target| target.name != **name));
     assert!(unknown.is_none(), "no target {unknown:?}");
-    let mut failed = 0;
-    let chosen = TARGETS
+    let chosen: Vec<&Target> = TARGETS
         .iter()
-        .filter(|target| names.is_empty() || names.iter().any(|name| name == target.name));
-    let mut passed = 0;
-    for target in chosen {
-        if smoke(target, Duration::from_secs(seconds)) { passed += 1 } else { failed += 1 }
-    }
+        .filter(|target| names.is_empty() || names.iter().any(|name| name == target.name))
+        .collect();
+    let passed = smoke_all(&chosen, Duration::from_secs(seconds));
+    let failed = chosen.len() - passed;
     println!("fuzzing: {passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many targets passed.
+fn smoke_all(targets: &[&Target], time: Duration) -> usize {
+    let (next, passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    passed.fetch_add(usize::from(smoke(target, time)), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    passed.into_inner()
 }
 
 fn smoke(target: &Target, time: Duration) -> bool {

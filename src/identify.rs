@@ -30,6 +30,7 @@ const AUTHENTICATED: [u8; 20] = [
 
 /// Looks at the magic numbers; `None` for anything else.
 pub(crate) fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
+    let len = file.seek(SeekFrom::End(0))?;
     let mut at = |offset: u64, magic: &[u8]| {
         let mut found = vec![0; magic.len()];
         file.seek(SeekFrom::Start(offset))?;
@@ -58,6 +59,14 @@ pub(crate) fn identify(file: &mut File) -> std::io::Result<Option<Format>> {
     if at(16 * 2048 + 1, b"CD001")? {
         return Ok(Some(Format::Iso));
     }
-    let table = at(512, b"EFI PART")? || at(4096, b"EFI PART")?;
-    Ok(table.then_some(Format::Disk))
+    // One whose primary table is lost is a disk still: by the backup, or by the record in front.
+    let backups = [512, 4096].map(|sector| len.checked_sub(sector));
+    let headers = [Some(512), Some(4096)].into_iter().chain(backups).flatten();
+    for header in headers {
+        if at(header, b"EFI PART")? {
+            return Ok(Some(Format::Disk));
+        }
+    }
+    let protected = at(510, &[0x55, 0xAA])? && at(450, &[0xEE])?;
+    Ok(protected.then_some(Format::Disk))
 }

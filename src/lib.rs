@@ -46,6 +46,8 @@ pub mod cli;
 pub mod dockerfile;
 pub mod editor;
 mod identify;
+#[cfg(feature = "openpgp")]
+pub mod openpgp;
 pub mod output;
 pub mod project;
 mod raw;

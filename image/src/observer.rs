@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
+    /// Bringing images from registries; in bytes of blobs.
+    Fetch,
     /// Reading and checking the layers or the folder of an input; in stored bytes.
     Scan,
     /// Reading contents again and compressing them; in uncompressed bytes.
@@ -14,6 +16,8 @@ pub enum Phase {
     Write,
     /// Computing the checksum of the finished output; in bytes.
     Checksum,
+    /// Sending images to registries; in bytes of blobs.
+    Push,
 }
 
 /// Watches a build and can stop it. Every method may be called from any thread.

@@ -40,7 +40,11 @@ struct Fingerprint(blake3::Hasher);
 
 impl Fingerprint {
     fn tree(&mut self, root: &Root) {
-        let layers: Vec<_> = root.inputs.iter().filter_map(|input| input.digest).collect();
+        let layers: String = root
+            .inputs
+            .iter()
+            .filter_map(|input| Some(format!("{} ", input.digest.as_ref()?)))
+            .collect();
         let mut seen = BTreeMap::new();
         self.inode(&root.tree, root.tree.root(), &layers);
         for (number, walked) in (0..).zip(root.tree.walk()) {
@@ -62,7 +66,7 @@ impl Fingerprint {
         self.0.update(bytes);
     }
 
-    fn inode<D: ToString>(&mut self, tree: &FileTree, id: InodeId, layers: &[D]) {
+    fn inode(&mut self, tree: &FileTree, id: InodeId, layers: &str) {
         let inode = tree.inode(id);
         let metadata = &inode.metadata;
         let (mode, uid, gid) = (metadata.mode, metadata.uid, metadata.gid);
@@ -93,16 +97,16 @@ impl Fingerprint {
         self.bytes(kind.as_bytes());
     }
 
-    fn content<D: ToString>(&mut self, blob: &Blob, layers: &[D]) {
+    fn content(&mut self, blob: &Blob, layers: &str) {
         self.bytes(b"file");
         self.number(blob.len());
         match (blob.digest(), blob.origin()) {
             (Some(digest), _) => self.bytes(&digest.0),
             (None, Origin::Bytes(bytes)) => self.bytes(blake3::hash(bytes).as_bytes()),
             (None, Origin::Stream(key)) => {
-                // A sparse member: known by the layer it lies in.
-                let layer = layers.get(key.source as usize).map(ToString::to_string);
-                self.bytes(layer.unwrap_or_default().as_bytes());
+                // A sparse member: known by all layers together. Its own layer's number depends on
+                // what else was read, for other results of the same project.
+                self.bytes(layers.as_bytes());
                 self.number(key.member.into());
             }
             (None, origin) => self.bytes(format!("{origin:?}").as_bytes()),

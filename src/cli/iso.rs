@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::args::IsoArgs;
+use super::openpgp::{self, Signing};
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs, squashfs};
-use super::{Usage, epoch, print, source, squashfs_options};
-use crate::recipe::checksum_hex;
+use super::{Usage, epoch, print, sbom, source, squashfs_options};
 use crate::recipe::iso::{IsoRecipe, IsoReport};
+use crate::recipe::{Base, checksum_hex};
 
 /// Runs the command and prints its summary.
 pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Result<()> {
@@ -18,17 +19,27 @@ pub(super) fn run(args: IsoArgs, progress: &Progress, json: bool) -> anyhow::Res
         return Err(Usage(format!("--extend-cmdline has no effect: {reason}")).into());
     }
     let start = Instant::now();
+    let signing = Signing::new(&args.source.signing)?;
+    if let Some(archive) = &args.local_ui {
+        openpgp::check(archive, &args.source.trust, progress)?;
+    }
     let (folder, name) = (args.output.clone(), args.name.clone());
     let recipe = recipe(args, progress)?;
     let report = recipe.write_file(&folder, &name, progress)?;
     let image = folder.join(format!("{name}.iso"));
-    print(summary(&report, &image, start, progress).render(json).as_bytes())
+    let mut summary = summary(&report, &image, start, progress);
+    let (file, sha256) = (format!("{name}.iso"), Some(report.sha256));
+    signing.sign(&image, report.epoch, &mut summary)?;
+    sbom::write(report.installed.as_ref(), (&folder, &name), &file, sha256, &mut summary)?;
+    print(summary.render(json).as_bytes())
 }
 
 fn recipe(args: IsoArgs, progress: &Progress) -> anyhow::Result<IsoRecipe> {
     let squashfs = squashfs_options(&args.compression, progress);
     let mut source = source(args.source, epoch::from_environment()?, &args.compression, progress)?;
-    source.local_ui = args.local_ui;
+    if let Base::Image(layered) = &mut source.base {
+        layered.local_ui = args.local_ui;
+    }
     Ok(IsoRecipe {
         overlay_iso: args.overlay_iso,
         user_data: args.user_data,

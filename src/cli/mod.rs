@@ -9,10 +9,13 @@ mod inspect;
 mod interrupt;
 mod iso;
 mod machine;
+#[cfg_attr(not(feature = "openpgp"), path = "no_openpgp.rs")]
+mod openpgp;
 mod progress;
 mod project;
 #[cfg(feature = "registry")]
 mod registry;
+mod sbom;
 mod sign;
 mod size;
 mod squashfs;
@@ -35,7 +38,7 @@ use progress::Progress;
 use crate::cache::Cache;
 use crate::image::{Observer, Timestamp};
 use crate::oci::Reference;
-use crate::recipe::Source;
+use crate::recipe::{Layered, Source};
 use crate::squashfs::Options;
 
 /// A command line that parses but does not make sense; exit status 2.
@@ -68,17 +71,16 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
         Command::Sign(args) => sign::run(&args, &progress, json),
         Command::Genkey(args) => genkey::run(args, json),
         #[cfg(feature = "registry")]
-        Command::Fetch(args) => registry::fetch(&args, &progress, json),
+        Command::Fetch(args) => registry::fetch(&args, keys, &progress, json),
         #[cfg(feature = "registry")]
         Command::Push(args) => registry::push(&args, &progress, json),
         Command::Inspect(args) => inspect::run(&args),
-        Command::Verify { file } => {
-            let mut text = String::new();
-            for check in crate::verify::file(&file, &progress)? {
-                text.push_str(&format!("ok  {check}\n"));
-            }
-            print(text.as_bytes())
+        #[cfg(feature = "openpgp")]
+        Command::Verify { file, signed_by } if !signed_by.is_empty() => {
+            let signed = openpgp::verified(&file, &signed_by, &progress)?;
+            verify(&file, &format!("ok  signature: {signed}\n"), &progress)
         }
+        Command::Verify { file, .. } => verify(&file, "", &progress),
         Command::Args(args) => project::args(&args, keys, &progress),
         Command::Target(args) => project::target(&args, keys, &progress),
         Command::Completions { shell } => {
@@ -92,6 +94,15 @@ fn run(cli: Cli, keys: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Checks a file and prints what is right with it, after what is known already.
+fn verify(file: &Path, known: &str, progress: &Progress) -> anyhow::Result<()> {
+    let mut text = known.to_owned();
+    for check in crate::verify::file(file, progress)? {
+        text.push_str(&format!("ok  {check}\n"));
+    }
+    print(text.as_bytes())
 }
 
 /// Says what went wrong, why, and what to do about it.
@@ -134,6 +145,7 @@ fn reference(
     progress: &Progress,
 ) -> anyhow::Result<Reference> {
     let reference = Reference::parse(text).map_err(|error| Usage(format!("{option}: {error}")))?;
+    openpgp::check_image(&reference, option, &args.trust, progress)?;
     #[cfg(feature = "registry")]
     return registry::local(reference, &args.registry, args.arch, progress);
     #[cfg(not(feature = "registry"))]
@@ -150,15 +162,10 @@ fn source_with(
     cache: Option<Arc<Cache>>,
     progress: &Progress,
 ) -> anyhow::Result<Source> {
-    let base = reference(&args.base, "--base", &args, progress)?;
-    Ok(Source {
-        overlays: args.overlay_rootfs,
-        architecture: args.arch,
-        epoch,
-        jobs,
-        cache,
-        ..Source::new(base)
-    })
+    let image = reference(&args.base, "--base", &args, progress)?;
+    let base = Layered { image, overlays: args.overlay_rootfs, local_ui: None };
+    let (architecture, inventory) = (args.arch, args.sbom);
+    Ok(Source { architecture, epoch, jobs, cache, inventory, ..Source::new(base) })
 }
 
 /// The cache folder, if one was given.

@@ -72,9 +72,14 @@ impl Progress {
     }
 }
 
+/// Phases with fewer bytes are over before anybody could read of them; a project has dozens.
+const SMALL: u64 = 1 << 20;
+
 impl Observer for Progress {
     fn begin(&self, phase: Phase, total: Option<u64>) {
+        let is_small = total.is_some_and(|total| total < SMALL);
         match &self.view {
+            View::Bars { .. } | View::Lines { json: false, .. } if is_small => {}
             View::Bars { all, bars } => {
                 let bar = all.add(bar(phase, total));
                 lock(bars).insert(phase, bar);
@@ -183,20 +188,24 @@ fn line(text: &dyn fmt::Display) {
 
 fn name(phase: Phase) -> &'static str {
     match phase {
+        Phase::Fetch => "fetch",
         Phase::Scan => "scan",
         Phase::Compress => "compress",
         Phase::Write => "write",
         Phase::Checksum => "checksum",
+        Phase::Push => "push",
         _ => "work",
     }
 }
 
 fn verb(phase: Phase) -> &'static str {
     match phase {
+        Phase::Fetch => "fetching",
         Phase::Scan => "scanning",
         Phase::Compress => "compressing",
         Phase::Write => "writing",
         Phase::Checksum => "checking",
+        Phase::Push => "pushing",
         _ => "working",
     }
 }

@@ -6,17 +6,23 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::args::{ArgsArgs, TargetArgs};
+use super::openpgp::Signing;
 use super::progress::Progress;
 #[cfg(feature = "registry")]
 use super::registry;
 use super::size::human;
 use super::summary::Summary;
-use super::{Usage, cache, epoch, genkey, iso, jobs, print, squashfs_options, uki};
+use super::{Usage, cache, disk, epoch, genkey, iso, jobs, print, squashfs_options, uki};
 use crate::image::Observer;
+#[cfg(feature = "registry")]
+use crate::project::Lock;
 use crate::project::images::Images;
 use crate::project::plan::{Plan, plan};
 use crate::project::run::{Done, Settings, run};
 use crate::project::{Given, Problems, Project, Target, overview, with_heading};
+use crate::recipe::checksum_hex;
+use crate::recipe::disk::DiskReport;
+use crate::recipe::disk::maas::{MaasReport, upload_command};
 use crate::recipe::provider::ImageReport;
 
 /// Builds a target, or shows what would be done.
@@ -33,27 +39,38 @@ pub(super) fn target(
     let mut plan = plan(&project, target);
     let mut problems = project.problems.clone();
     problems.extend(plan.problems.clone());
-    warn(&problems, progress);
-    refuse(problems)?;
-    let problems = plan.check_files(&project.folder)?;
-    warn(&problems, progress);
-    refuse(problems)?;
+    complain(problems, progress)?;
+    complain(plan.check_files(&project.folder)?, progress)?;
     plan.measure(&project.folder, progress)?;
     if args.dry_run {
         return dry_run(&plan, args.json);
     }
     let start = Instant::now();
+    let signing = Signing::new(&args.signing)?;
     let settings = Settings {
         squashfs: squashfs_options(&args.compression, progress),
         jobs: jobs(&args.compression),
         cache: cache(&args.compression)?,
         epoch: epoch::from_environment()?,
         now: genkey::now(),
-        images: images(args)?,
+        images: images(args, &project, progress)?,
     };
     let done = run(&project, &plan, &settings, progress)?;
-    let mut summaries: Vec<Summary> =
-        done.iter().filter_map(|done| summary(done, start, progress)).collect();
+    let mut summaries = Vec::new();
+    for done in &done {
+        let Some(mut summary) = summary(done, start, progress) else { continue };
+        match done {
+            Done::Iso(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            Done::Uki(path, report) => signing.sign(path, report.epoch, &mut summary)?,
+            #[cfg(feature = "registry")]
+            Done::Image(layout, report) if args.push => {
+                let image = (layout.as_path(), report.name.as_str());
+                registry::push_image(&args.registry, &project, image, progress, &mut summary)?;
+            }
+            _ => {}
+        }
+        summaries.push(summary);
+    }
     if let (true, Some(last), Some(profile)) = (args.json, summaries.last_mut(), &plan.profile) {
         last.line("profile", String::new(), profile.as_str().into());
     }
@@ -78,6 +95,8 @@ fn summary(done: &Done, start: Instant, progress: &Progress) -> Option<Summary> 
     match done {
         Done::Iso(path, report) => Some(iso::summary(report, path, start, progress)),
         Done::Uki(_, report) => Some(uki::summary(report, true, start)),
+        Done::Disk(path, report) => Some(disk_summary(report, path)),
+        Done::Maas(path, name, report) => Some(maas_summary(report, name, path)),
         Done::Image(layout, report) => Some(image_summary(layout, report)),
         Done::Files(files) => {
             let mut summary = Summary::default();
@@ -89,6 +108,33 @@ fn summary(done: &Done, start: Instant, progress: &Progress) -> Option<Summary> 
         }
         Done::Checked => None,
     }
+}
+
+fn disk_summary(report: &DiskReport, path: &Path) -> Summary {
+    let mut summary = Summary::default();
+    disk::partitions(&mut summary, &report.partitions);
+    output(&mut summary, path, report.len);
+    summary
+}
+
+fn maas_summary(report: &MaasReport, name: &str, path: &Path) -> Summary {
+    let mut summary = Summary::default();
+    disk::partitions(&mut summary, &report.disk.partitions);
+    let sha256 = checksum_hex(&report.sha256);
+    summary.line("sha256", sha256.clone(), sha256.into());
+    output(&mut summary, path, report.len);
+    let upload = upload_command(name, report.architecture, &path.display().to_string());
+    summary.line("upload", upload.clone(), upload.into());
+    summary
+}
+
+fn output(summary: &mut Summary, path: &Path, len: u64) {
+    let path = path.display().to_string();
+    summary.line(
+        "output",
+        format!("{path}  {}", human(len)),
+        json!({ "path": path, "bytes": len }),
+    );
 }
 
 fn image_summary(layout: &Path, report: &ImageReport) -> Summary {
@@ -103,13 +149,15 @@ fn image_summary(layout: &Path, report: &ImageReport) -> Summary {
 
 /// What stands behind the names of images.
 #[cfg(feature = "registry")]
-fn images(args: &TargetArgs) -> anyhow::Result<Images> {
-    registry::images(&args.registry)
+fn images(args: &TargetArgs, project: &Project, progress: &Progress) -> anyhow::Result<Images> {
+    let lock = Lock::read(&project.folder)?;
+    let images = registry::images(&args.registry, project, lock, progress)?;
+    Ok(Images { locked: args.locked, ..images })
 }
 
 /// Without registries, only local names are known.
 #[cfg(not(feature = "registry"))]
-fn images(_: &TargetArgs) -> anyhow::Result<Images> {
+fn images(_: &TargetArgs, _: &Project, _: &Progress) -> anyhow::Result<Images> {
     Ok(Images::default())
 }
 
@@ -122,8 +170,14 @@ pub(super) fn args(args: &ArgsArgs, keys: &[String], progress: &Progress) -> any
     refuse(project.problems)
 }
 
+/// Warns about small mistakes and refuses large ones.
+pub(super) fn complain(problems: Problems, progress: &Progress) -> anyhow::Result<()> {
+    warn(&problems, progress);
+    refuse(problems)
+}
+
 /// Reads a project with what the environment says.
-fn load(folder: &Path, keys: &[String]) -> anyhow::Result<Project> {
+pub(super) fn load(folder: &Path, keys: &[String]) -> anyhow::Result<Project> {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     let environment = |name: &str| std::env::var(name).ok();
     let build_args = environment("EARTHLY_BUILD_ARGS");

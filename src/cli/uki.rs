@@ -8,10 +8,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::args::{UkiArgs, UkiBuildArgs, UkiCommand, UkiType};
+use super::openpgp::Signing;
 use super::progress::Progress;
 use super::size::human;
 use super::summary::{Summary, inputs};
-use super::{epoch, machine, print, source_with};
+use super::{epoch, machine, print, sbom, source_with};
 use crate::recipe::checksum_hex;
 use crate::recipe::uki::{Attached, UkiImage, UkiRecipe, UkiReport, attach};
 
@@ -31,6 +32,11 @@ fn build(args: UkiBuildArgs, progress: &Progress, as_json: bool) -> anyhow::Resu
     let start = Instant::now();
     let (folder, name, kind) = (args.output.clone(), args.name.clone(), args.kind);
     let requests = args.sign_later.clone();
+    let signing = Signing::new(&args.source.signing)?;
+    let has_sums = kind != UkiType::Uki && requests.is_none();
+    if !has_sums {
+        signing.refuse("what is signed later, or a folder,")?;
+    }
     let recipe = recipe(args, progress)?;
     let report = match kind {
         UkiType::Uki => recipe.write_folder(&folder, &name, progress)?,
@@ -43,6 +49,13 @@ fn build(args: UkiBuildArgs, progress: &Progress, as_json: bool) -> anyhow::Resu
         let text = format!("{path}  to be signed: bootwright sign {path} --keys DIR");
         summary.line("requests", text, path.into());
     }
+    if has_sums {
+        signing.sign(&report.path, report.epoch, &mut summary)?;
+    }
+    let file = report.path.file_name().unwrap_or_default().to_string_lossy();
+    // Without signatures, and as a folder, it has no digest yet.
+    let sha256 = Some(report.sha256).filter(|sha256| *sha256 != [0; 32]);
+    sbom::write(report.installed.as_ref(), (&folder, &name), &file, sha256, &mut summary)?;
     print(summary.render(as_json).as_bytes())
 }
 

@@ -99,11 +99,7 @@ pub fn build(
 ) -> Result<Built, DockerfileError> {
     let target = find_target(file, inputs.target)?;
     let name = file.stages[target].name.clone().unwrap_or_else(|| target.to_string());
-    let mut arguments = Arguments::new(inputs.arguments, &inputs.platform, &name, file.escape);
-    for argument in &file.arguments {
-        let fail = |cause| error(file, argument, Problem::Word(cause));
-        arguments.declare_global(&argument.item).map_err(fail)?;
-    }
+    let arguments = global(file, inputs.arguments, &inputs.platform, &name)?;
     let bases = bases(file, &arguments)?;
     let options = copy::options(&inputs.platform.architecture, inputs.jobs);
     let streams = LayerStreams::new(inputs.jobs);
@@ -141,6 +137,21 @@ pub fn build(
     })
 }
 
+/// The arguments, with those of the first lines.
+pub(super) fn global<'a>(
+    file: &Dockerfile,
+    given: &'a BTreeMap<String, String>,
+    platform: &Platform,
+    target: &str,
+) -> Result<Arguments<'a>, DockerfileError> {
+    let mut arguments = Arguments::new(given, platform, target, file.escape);
+    for argument in &file.arguments {
+        let fail = |cause| error(file, argument, Problem::Word(cause));
+        arguments.declare_global(&argument.item).map_err(fail)?;
+    }
+    Ok(arguments)
+}
+
 pub(crate) fn error<T>(
     file: &Dockerfile,
     at: &Located<T>,
@@ -151,13 +162,16 @@ pub(crate) fn error<T>(
 
 /// What each stage begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Start {
+pub(super) enum Start {
     Scratch,
     Stage(usize),
     Image(String),
 }
 
-fn bases(file: &Dockerfile, arguments: &Arguments<'_>) -> Result<Vec<Start>, DockerfileError> {
+pub(super) fn bases(
+    file: &Dockerfile,
+    arguments: &Arguments<'_>,
+) -> Result<Vec<Start>, DockerfileError> {
     let mut bases = Vec::new();
     for (number, stage) in file.stages.iter().enumerate() {
         let fail = |problem| DockerfileError::new(&file.name, stage.line, &stage.text, problem);
@@ -195,7 +209,7 @@ fn find_target(file: &Dockerfile, target: Option<&str>) -> Result<usize, Dockerf
 }
 
 /// The stages that `target` needs, itself included, in their order.
-fn needed(
+pub(super) fn needed(
     file: &Dockerfile,
     bases: &[Start],
     target: usize,
@@ -359,7 +373,13 @@ impl Build<'_> {
             return Ok(Place::Stage(number));
         }
         let platform = self.inputs.platform.clone();
-        self.load(from, &platform).map(Place::Image)
+        let stages = &self.file.stages[..stage];
+        let known = || stages.iter().filter_map(|stage| stage.name.clone()).collect();
+        let number = self.load(from, &platform).map_err(|problem| match problem {
+            Problem::Resolve { name, source } => Problem::NoOrigin { name, known: known(), source },
+            problem => problem,
+        });
+        number.map(Place::Image)
     }
 
     /// What [`prepare`](Self::prepare) made sure of, beside the streams that copying changes.

@@ -223,8 +223,8 @@ pub enum Problem {
     },
     /// A command that only a process can do.
     #[error(
-        "this RUN needs a process ({reason}): build this stage with a container builder and give \
-         the result as BASE_IMAGE"
+        "this RUN needs a process ({reason}): build this stage with a container builder, name the \
+         result with BASE_IMAGE and take the line out"
     )]
     Run {
         /// What of it is more than file work.
@@ -272,6 +272,16 @@ pub enum Problem {
         /// The cause.
         source: BoxError,
     },
+    /// A copy from something that is no stage and no image.
+    #[error("{name:?} is no stage above ({}), and not to be found as an image", stages(.known))]
+    NoOrigin {
+        /// What the instruction calls it.
+        name: String,
+        /// The names of the stages above.
+        known: Vec<String>,
+        /// Why it is no image.
+        source: BoxError,
+    },
     /// A config that cannot be understood.
     #[error("the config of image {name} is not understood")]
     Config {
@@ -312,7 +322,7 @@ fn flags(allowed: &[&'static str]) -> String {
 
 fn stages(known: &[String]) -> String {
     match known {
-        [] => "the Dockerfile has none".to_owned(),
+        [] => "there is none".to_owned(),
         known => format!("there are {}", known.join(", ")),
     }
 }

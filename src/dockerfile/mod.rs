@@ -39,6 +39,7 @@ mod scope;
 mod shell;
 mod stage;
 pub mod trust;
+mod wanted;
 mod words;
 
 pub use build::{Base, Built, Images, Inputs, build};
@@ -52,4 +53,5 @@ pub use lines::Heredoc;
 pub use platform::Platform;
 pub use runner::{Outcome, Refuse, Runner, Workplace};
 pub use shell::Recognised;
+pub use wanted::image_names;
 pub use words::WordError;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::load::read_if_there;
 use super::problem::{Place, Problem};
-use super::yaml::{self, Value};
+use super::yaml::{self, Entry, Value};
 
 /// Bytes of a tar header (POSIX.1-1988 ustar), and where its checksum is.
 const HEADER: usize = 512;
@@ -154,17 +154,34 @@ pub(super) fn edge_config(path: &Path, name: &str) -> io::Result<Vec<Problem>> {
     if !matches!(root.value, Value::Map(_)) {
         return Ok(whole("a mapping is needed, such as signing: and below it publicKey:"));
     }
-    let Some(signing) = root.get("signing") else { return Ok(Vec::new()) };
+    // CanvOS's template has it below `content`.
+    let below_content = root.get("content").and_then(|content| content.value.get("signing"));
+    let (path, signing) = match (below_content, root.get("signing")) {
+        (Some(signing), _) => ("content.signing", signing),
+        (None, Some(signing)) => ("signing", signing),
+        (None, None) => return Ok(Vec::new()),
+    };
+    Ok(public_key(name, path, signing).into_iter().collect())
+}
+
+/// A key that stands nowhere; it is the value of `publicKey`, or of `base64EncodedValue` in it.
+fn public_key(name: &str, path: &str, signing: &Entry) -> Option<Problem> {
     let key = signing.value.get("publicKey");
-    Ok(match key.and_then(|entry| entry.value.text()) {
-        Some(text) if !text.trim().is_empty() => Vec::new(),
-        _ => {
-            let place =
-                Place::at(name, key.map_or(signing.key_position, |entry| entry.value.position));
-            let help = "put the public key there, or leave signing out";
-            vec![Problem::error(place, "signing.publicKey has no value").help(help)]
+    let encoded = key.and_then(|key| key.value.get("base64EncodedValue"));
+    let (path, found) = match (key, encoded) {
+        (Some(key), None) if matches!(key.value.value, Value::Map(_)) => {
+            (format!("{path}.publicKey.base64EncodedValue"), None)
         }
-    })
+        (_, Some(encoded)) => (format!("{path}.publicKey.base64EncodedValue"), Some(encoded)),
+        (key, None) => (format!("{path}.publicKey"), key),
+    };
+    if found.and_then(|entry| entry.value.text()).is_some_and(|text| !text.trim().is_empty()) {
+        return None;
+    }
+    let position = found.map(|entry| entry.value.position);
+    let position = position.or(key.map(|key| key.key_position)).unwrap_or(signing.key_position);
+    let help = "put the public key there, or leave signing out";
+    Some(Problem::error(Place::at(name, position), format!("{path} has no value")).help(help))
 }
 
 #[cfg(test)]
@@ -230,6 +247,12 @@ mod tests {
     fn edge_configurations_name_a_key() {
         assert_eq!(found(edge_config, b"signing:\n  publicKey: abc\n"), None);
         assert!(found(edge_config, b"signing:\n  publicKey:\n").unwrap().contains("no value"));
+        let template = |value: &str| {
+            format!("content:\n signing:\n  publicKey:\n   base64EncodedValue: {value}\n")
+        };
+        assert_eq!(found(edge_config, template("abc").as_bytes()), None);
+        let empty = found(edge_config, template("\"\"").as_bytes()).unwrap();
+        assert_eq!(empty, "content.signing.publicKey.base64EncodedValue has no value");
         assert!(found(edge_config, b"- a\n").unwrap().contains("mapping"));
         assert!(found(edge_config, b"a: [\n").unwrap().contains("not YAML"));
     }

@@ -5,8 +5,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::plan::supplied;
+
 /// Files that a project may have in one folder.
 const MOST: usize = 100_000;
+
+/// Where cargo leaves the test program for firmware, which is a part of CanvOS's checkout.
+const SIZE_CHECKS: [&str; 2] = [
+    "efi-size-check/target/x86_64-unknown-uefi/release/efi-size-check.efi",
+    "efi-size-check/target/x86_64-unknown-uefi/debug/efi-size-check.efi",
+];
 
 /// A file of a project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +46,8 @@ pub struct Files {
     pub content: Vec<ProjectFile>,
     /// Folders `content-*` with bundles.
     pub content_folders: Vec<PathBuf>,
+    /// What lies in the folders `content-*` besides, hidden files aside.
+    pub content_others: Vec<PathBuf>,
     /// `overlay/files`.
     pub overlay: Vec<ProjectFile>,
     /// `overlay/files-iso`.
@@ -46,6 +56,10 @@ pub struct Files {
     pub certificates: Vec<ProjectFile>,
     /// `secure-boot`.
     pub secure_boot: Vec<ProjectFile>,
+    /// Files of CanvOS's own that go into root file systems.
+    pub supplied: Vec<ProjectFile>,
+    /// The test program for firmware, when somebody built it.
+    pub size_check: Option<ProjectFile>,
 }
 
 impl Files {
@@ -66,6 +80,8 @@ impl Files {
             overlay_iso: below(folder, "overlay/files-iso")?,
             certificates: below(folder, "certs")?,
             secure_boot: below(folder, "secure-boot")?,
+            supplied: supplied::paths().filter_map(|path| file(folder, path)).collect(),
+            size_check: SIZE_CHECKS.iter().find_map(|path| file(folder, path)),
             ..Self::default()
         };
         for entry in fs::read_dir(folder)? {
@@ -77,16 +93,24 @@ impl Files {
                 file.path.extension() == Some(OsStr::new("zst"))
                     && file.path.components().count() == 2
             };
-            let bundles: Vec<_> = below(folder, name)?.into_iter().filter(bundle).collect();
+            let (bundles, others): (Vec<_>, Vec<_>) =
+                below(folder, name)?.into_iter().partition(bundle);
+            let others = others.into_iter().map(|file| file.path);
+            files.content_others.extend(others.filter(|path| !is_hidden(path)));
             if !bundles.is_empty() {
                 files.content_folders.push(name.into());
                 files.content.extend(bundles);
             }
         }
         files.content.sort();
+        files.content_others.sort();
         files.content_folders.sort();
         Ok(files)
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn file(folder: &Path, name: &str) -> Option<ProjectFile> {

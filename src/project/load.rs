@@ -54,6 +54,10 @@ impl Project {
     /// # Errors
     /// The folder or a file in it cannot be read.
     pub fn load(folder: &Path, given: &Given<'_>) -> io::Result<Self> {
+        if !folder.is_dir() {
+            let text = format!("{}: there is no such folder; a project is one", folder.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
         let arg_file = read_if_there(&folder.join(ARG_FILE))?;
         let earthfile = read_if_there(&folder.join("Earthfile"))?;
         let tag = checkout::tag(folder);
@@ -124,10 +128,16 @@ pub(super) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(named(error)),
         Ok(metadata) if !metadata.is_file() => {
-            return Err(named(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+            return Err(named(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is a folder or a device; a text file is needed",
+            )));
         }
         Ok(metadata) if metadata.len() > LONGEST => {
-            return Err(named(io::Error::new(io::ErrorKind::InvalidData, "larger than 1 MiB")));
+            return Err(named(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("it has {} bytes; 1 MiB is the limit", metadata.len()),
+            )));
         }
         Ok(_) => {}
     }

@@ -7,7 +7,7 @@ use bootwright_oci::InputSummary;
 use serde_json::{Map, Value, json};
 
 use super::load::Project;
-use super::plan::{Input, Planned, Source, Step};
+use super::plan::{Input, Planned, Source};
 use super::target::Target;
 use crate::output::{OutputError, Staged};
 use crate::recipe::checksum_hex;
@@ -30,16 +30,6 @@ pub struct Artefact<'a> {
     pub sha256: &'a [u8; 32],
     /// The images and archives that were read, with what was found in them.
     pub read: &'a [InputSummary],
-}
-
-/// Roles of files that a plan names and that nothing applies to media yet.
-const UNUSED: [&str; 2] = ["Dockerfile", "certificate"];
-
-/// Whether the artefact was made with it. Images are among what was read, with their digests.
-fn used(step: &Step, input: &Input) -> bool {
-    let is_image = matches!(step, Step::ProviderImage(_) | Step::InstallerImage(..));
-    let is_applied = is_image || !UNUSED.contains(&input.role);
-    matches!(input.source, Source::File { .. }) && is_applied
 }
 
 impl Manifest {
@@ -69,7 +59,9 @@ impl Manifest {
                 })
             })
             .collect();
-        let inputs = planned.inputs.iter().filter(|input| used(&planned.step, input));
+        // Images are among what was read, with their digests.
+        let is_file = |input: &&Input| matches!(input.source, Source::File { .. });
+        let inputs = planned.inputs.iter().filter(is_file);
         let value = json!({
             "manifest": 1,
             "made_by": concat!("bootwright ", env!("CARGO_PKG_VERSION")),

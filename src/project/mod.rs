@@ -8,19 +8,20 @@
 pub mod arguments;
 mod checkout;
 mod content;
+pub mod fetch;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod image_name;
 pub mod images;
 mod load;
+mod lock;
 pub mod luet;
 mod manifest;
 mod nearest;
 pub mod plan;
 mod problem;
 mod profile;
-mod provider;
 pub mod run;
 mod target;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub mod yaml;
 pub use files::{Files, ProjectFile};
 pub use image_name::ImageName;
 pub use load::{Given, Project};
+pub use lock::{LOCK_FILE, Lock, LockError};
 pub use manifest::{Artefact, Manifest};
 pub use nearest::nearest;
 pub use problem::{Place, Position, Problem, Problems, Severity};

@@ -6,6 +6,8 @@ use std::path::Path;
 use super::plan::plan;
 use super::*;
 
+mod effects;
+
 fn project(files: &[(&str, &str)], words: &[&str]) -> (tempfile::TempDir, Project) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -94,6 +96,9 @@ fn a_plan_names_inputs_steps_and_outputs() {
         ("local-ui.tar", "1"),
         ("certs/ca.crt", "1"),
         (".edge-custom-config.yaml", "signing:\n  publicKey: x\n"),
+        ("cloud-images/workaround/grubmenu.cfg", "1"),
+        ("cloud-images/workaround/custom-post-reset.yaml", "1"),
+        ("cloudconfigs/cloud-content.sh", "1"),
         VERSIONS,
     ];
     let (folder, project) =

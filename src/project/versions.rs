@@ -35,9 +35,12 @@ pub fn versions(arguments: &Arguments, file: Option<&[u8]>) -> Result<Vec<String
         let place = Place::at(FILE, Position { line: line.max(1), column: column.max(1) });
         let what = match error.classify() {
             serde_json::error::Category::Data => {
-                "lists of versions under names of distributions are needed"
+                "lists of versions under names of distributions are needed".to_owned()
             }
-            _ => "not JSON",
+            _ => {
+                let reason = error.to_string();
+                format!("not JSON: {}", reason.split(" at line ").next().unwrap_or_default())
+            }
         };
         Problem::error(place, what).help(r#"write {"k3s": ["1.30.4"]}"#)
     })?;
@@ -51,12 +54,24 @@ pub fn versions(arguments: &Arguments, file: Option<&[u8]>) -> Result<Vec<String
     let mut versions: Vec<String> = Vec::new();
     for version in found {
         if let Err(needed) = Kind::Kubernetes.check(version) {
-            let text = format!("{distribution} has the version {version:?}; {needed}");
-            return Err(Problem::error(Place::file(FILE), text));
+            let message = format!("{distribution} has the version {version:?}; {needed}");
+            return Err(Problem::error(place_of(version, text), message));
         }
         if !versions.contains(version) {
             versions.push(version.clone());
         }
     }
     Ok(versions)
+}
+
+/// Where a version first stands in the file.
+fn place_of(version: &str, text: &[u8]) -> Place {
+    let quoted = format!("\"{version}\"");
+    let at = text.windows(quoted.len()).position(|window| window == quoted.as_bytes());
+    let Some(before) = at.map(|at| &text[..at]) else { return Place::file(FILE) };
+    let line = before.iter().filter(|byte| **byte == b'\n').count();
+    let column = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let column = String::from_utf8_lossy(column).chars().count();
+    let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+    Place::at(FILE, Position { line: number(line), column: number(column) })
 }

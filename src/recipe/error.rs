@@ -19,6 +19,7 @@ use bootwright_uki::signer::SignError;
 use bootwright_uki::unified::{BuildError, LaterError};
 
 use super::Architecture;
+use super::disk::maas::{CloudError, LandingError};
 use super::steps::StepError;
 use crate::dockerfile::DockerfileError;
 use crate::output::OutputError;
@@ -30,6 +31,9 @@ pub enum RecipeError {
     /// The base image or what is laid over it.
     #[error("cannot use the root file system's inputs")]
     Input(#[source] Box<ReadError>),
+    /// More was to be made on a foundation while a root file system of it was still there.
+    #[error("a root file system of the same foundation is still in use")]
+    RootInUse,
     /// A file or folder of the build host.
     #[error("cannot read {path:?}")]
     Read {
@@ -37,6 +41,14 @@ pub enum RecipeError {
         path: PathBuf,
         /// The cause.
         source: io::Error,
+    },
+    /// A file that an image was to give.
+    #[error("{image} has no file {path}")]
+    NotInImage {
+        /// The image.
+        image: String,
+        /// The path in it.
+        path: String,
     },
     /// A folder or device where a file is needed.
     #[error("{path:?} is not a regular file")]
@@ -97,6 +109,12 @@ pub enum RecipeError {
     /// Kernel or initrd of the system that boots first on a machine of MAAS.
     #[error("the cloud root file system cannot boot")]
     Cloud(#[source] FindError),
+    /// An image of the system that boots first on a machine of MAAS.
+    #[error("cannot take the cloud root file system out of an image")]
+    CloudImage(#[from] CloudError),
+    /// What curtin is to land on.
+    #[error("cannot make the landing partition")]
+    Landing(#[from] LandingError),
     /// No architecture was given and the image names none that is known.
     #[error("the base image does not say which architecture it is for ({found:?})")]
     UnknownArchitecture {

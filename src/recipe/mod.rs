@@ -3,15 +3,18 @@
 //! A recipe is a value that names every input. Preparing it reads and checks the inputs and
 //! decides what will be written; writing it streams the result into any `Write + Seek`.
 
+pub mod agent;
 pub(crate) mod checksum;
 pub mod disk;
 mod error;
 pub mod genkey;
+mod installed;
 pub mod iso;
 mod pack;
 pub mod provider;
 mod root;
 pub mod sign;
+pub mod size_check;
 pub mod squashfs;
 pub mod steps;
 mod tee;
@@ -21,7 +24,8 @@ use std::fmt;
 
 pub use checksum::hex as checksum_hex;
 pub use error::RecipeError;
-pub use root::{Root, Source};
+pub use installed::Installed;
+pub use root::{Base, Layered, Root, SharedStreams, Source};
 
 /// A processor architecture that media are built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]

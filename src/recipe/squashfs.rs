@@ -8,6 +8,7 @@ use bootwright_image::Observer;
 use bootwright_oci::InputSummary;
 use bootwright_squashfs::{Options, Summary};
 
+use super::installed::{Installed, Watch};
 use super::pack::{Place, pack, with_cache};
 use super::{RecipeError, Root, Source};
 use crate::output::Staged;
@@ -17,6 +18,8 @@ use crate::output::Staged;
 pub struct SquashfsReport {
     /// What went in.
     pub inputs: Vec<InputSummary>,
+    /// What is installed, if the source asks for that.
+    pub installed: Option<Installed>,
     /// The image.
     pub squashfs: Summary,
 }
@@ -43,12 +46,14 @@ fn write_to<W: Write + Seek>(
 ) -> Result<SquashfsReport, RecipeError> {
     let root = Root::load(source, observer)?;
     let options = Options { time: root.epoch.clamp_to_u32(), ..options.clone() };
-    let squashfs = std::thread::scope(|scope| {
-        let mut packed = pack::<_, File>(scope, &root, options, place, Vec::new(), observer)?;
+    let watch = Watch::new(source, &root);
+    let taps = watch.taps().collect();
+    let (squashfs, kept) = std::thread::scope(|scope| {
+        let mut packed = pack::<_, File>(scope, &root, options, place, taps, observer)?;
         packed.wait()?;
-        Ok::<_, RecipeError>(packed.summary)
+        Ok::<_, RecipeError>((packed.summary, packed.kept))
     })?;
-    Ok(SquashfsReport { inputs: root.inputs, squashfs })
+    Ok(SquashfsReport { inputs: root.inputs, installed: watch.finish(&kept), squashfs })
 }
 
 /// Writes the squashfs to a file, which appears when it is complete.

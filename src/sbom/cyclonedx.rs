@@ -17,6 +17,10 @@ pub struct Subject {
     pub image: String,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// Whether it is a file and not a container image.
+    pub is_file: bool,
+    /// The SHA-256 of the file, or of the container image's manifest.
+    pub sha256: Option<[u8; 32]>,
 }
 
 impl Inventory {
@@ -47,10 +51,15 @@ impl Inventory {
 
     fn metadata(&self, subject: &Subject) -> Value {
         let mut about = Map::new();
-        about.insert("type".into(), "container".into());
+        let kind = if subject.is_file { "file" } else { "container" };
+        about.insert("type".into(), kind.into());
         about.insert("bom-ref".into(), "subject".into());
         about.insert("name".into(), subject.name.clone().into());
         put(&mut about, "version", &subject.version);
+        if let Some(sha256) = &subject.sha256 {
+            let hash = json!({"alg": "SHA-256", "content": crate::recipe::checksum_hex(sha256)});
+            about.insert("hashes".into(), json!([hash]));
+        }
         if !subject.image.is_empty() {
             let property = json!({"name": "bootwright:image", "value": subject.image});
             about.insert("properties".into(), json!([property]));

@@ -19,15 +19,13 @@ mod apk;
 mod component;
 mod cyclonedx;
 mod dpkg;
-mod error;
 mod inventory;
 mod os;
 mod rpm;
 
 pub use component::{Component, Ecosystem};
 pub use cyclonedx::Subject;
-pub use error::SbomError;
-pub use inventory::Inventory;
+pub use inventory::{Inventory, Request};
 pub use os::OsRelease;
 
 /// For fuzzing: whatever the bytes, every parser ends.

@@ -270,6 +270,20 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn what_is_damaged_is_noted() {
+    let inventory = read(&[
+        ("var/lib/rpm/rpmdb.sqlite", "no database".into()),
+        ("lib/apk/db/installed", INSTALLED.into()),
+    ]);
+    assert!(!inventory.components.is_empty());
+    assert_eq!(inventory.notes.len(), 1);
+    let note = &inventory.notes[0];
+    assert!(note.starts_with("/var/lib/rpm/rpmdb.sqlite: "), "{note}");
+    assert!(note.ends_with(": its packages are missing"), "{note}");
+    assert!(inventory.to_cyclonedx(&Subject::default()).contains("bootwright:missing"));
+}
+
+#[test]
 fn the_document_is_the_same_for_the_same_inventory() {
     let inventory =
         read(&[("etc/os-release", OS.into()), ("lib/apk/db/installed", INSTALLED.into())]);
@@ -278,6 +292,8 @@ fn the_document_is_the_same_for_the_same_inventory() {
         version: "v1".to_owned(),
         image: "sha256:00".to_owned(),
         created: Some(Timestamp(0)),
+        is_file: false,
+        sha256: Some([0xAB; 32]),
     };
     let text = inventory.to_cyclonedx(&subject);
     assert_eq!(text, inventory.clone().to_cyclonedx(&subject));

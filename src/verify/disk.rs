@@ -14,6 +14,16 @@ use crate::recipe::disk::maas::{Findings, upload_command};
 
 /// Where the recovery partition holds another file system.
 const RECOVERY_IMAGE: &str = "cOS/recovery.img";
+/// Labels of partitions by the partitions' names.
+const LABELS: [(&str, &str); 7] = [
+    ("efi", "COS_GRUB"),
+    ("curtin", "COS_CURTIN"),
+    ("ubuntu_rootfs", "UBUNTU_ROOTFS"),
+    ("oem", "COS_OEM"),
+    ("recovery", "COS_RECOVERY"),
+    ("content", "COS_CONTENT"),
+    ("COS_CONTENT", "COS_CONTENT"),
+];
 
 /// Checks the disk `disk`; `path` is what the user named, `packed` whether that is gzip.
 pub(super) fn check(
@@ -38,13 +48,33 @@ pub(super) fn check(
             name: part.entry.name.escape_debug().to_string(),
             problem,
         };
-        check_volume(disk, part, &mut maas, checks).map_err(failed)?;
+        let label = check_volume(disk, part, &mut maas, checks).map_err(failed)?;
+        if starts_recovery(&parts) {
+            check_label(part, label).map_err(failed)?;
+        }
     }
     // What is packed is for MAAS; what is not may be for anybody.
     if packed || maas.is_for_maas() {
         check_maas(&maas, path, packed, checks)?;
     }
     Ok(())
+}
+
+/// Whether it is a disk as recipes make them, by its partitions' names.
+fn starts_recovery(parts: &[Part]) -> bool {
+    let has = |name: &str| parts.iter().any(|part| part.entry.name == name);
+    has("oem") && has("recovery")
+}
+
+/// GRUB and the systems on the disk find its file systems by their labels.
+fn check_label(part: &Part, label: Option<String>) -> Result<(), String> {
+    let name = part.entry.name.as_str();
+    let Some((_, wanted)) = LABELS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
+    match label {
+        Some(label) if label == *wanted => Ok(()),
+        Some(label) => Err(format!("its label is {label:?}, it is looked for by {wanted:?}")),
+        None => Err(format!("it has no file system, {wanted:?} is looked for")),
+    }
 }
 
 fn check_maas(
@@ -69,12 +99,14 @@ fn check_maas(
     Ok(())
 }
 
+/// Checks the file system in a partition and returns its label; `None` when there is none that we
+/// know.
 fn check_volume(
     disk: &File,
     part: &Part,
     maas: &mut Findings,
     checks: &mut Vec<String>,
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
     let name = part.entry.name.escape_debug().to_string();
     match part.file_system {
         FileSystem::Fat => {
@@ -84,21 +116,26 @@ fn check_volume(
             let (label, files) = (volume.label(), volume.entries().len());
             checks.push(format!("{name}: {}, {label:?}, {files} entries", volume.fat_type()));
             maas.see_names(volume.entries().iter().map(|entry| entry.path.as_str()));
+            Ok(Some(label.to_owned()))
         }
         FileSystem::Ext => {
             let open = || ext::Volume::open(disk, part.offset);
             let volume = open().map_err(words)?;
             fits(volume.len(), part)?;
+            let label = volume.label();
             check_ext(volume, &name, checks)?;
             // The check takes the volume.
             let (tree, contents) = open().and_then(|volume| volume.into_tree(0)).map_err(words)?;
             maas.see_tree(&tree);
             check_nested(&tree, contents, &name, checks)
                 .map_err(|problem| format!("{RECOVERY_IMAGE}: {problem}"))?;
+            Ok(Some(label))
         }
-        FileSystem::Other => checks.push(format!("{name}: no file system that can be checked")),
+        FileSystem::Other => {
+            checks.push(format!("{name}: no file system that can be checked"));
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 /// The file system within a file of the volume, if there is one.

@@ -13,15 +13,19 @@ use crate::machine::{Board, Firmware, Medium, available, boot};
 use crate::small;
 use crate::tools::{names, printed, require, run, sha256, skip, text, tool};
 
-const GRUB: &str = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
+pub(crate) const GRUB: &str = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
 const USER_DATA: &str = "#cloud-config\nhostname: edge\n";
 const LOGIN: &str = "palette-edge login:";
 const RECOVERY: &str = "root=live:LABEL=COS_RECOVERY";
+/// What systemd says when it starts the first boot's service, as far as the console is wide, and
+/// when the machine goes down, which is the last that the service asks for.
+const SERVICE: &str = "over to the recovery system";
+const DOWN: &str = "Rebooting.";
 const FIRST: &str = "root=LABEL=UBUNTU_ROOTFS";
 
 /// A small base image, and beside it what the tests' disks are made from; `None` after saying what
 /// is missing.
-fn inputs(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn inputs(folder: &Path) -> Option<PathBuf> {
     let base = small::base_image(folder)?;
     if !Path::new(GRUB).is_file() {
         skip(&format!("{GRUB} not found"));
@@ -36,7 +40,7 @@ fn inputs(folder: &Path) -> Option<PathBuf> {
     Some(base)
 }
 
-fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
+pub(crate) fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
     let mut disk = Command::new(BOOTWRIGHT);
     disk.arg(command).arg("--base").arg(format!("oci:{}", base.display()));
     disk.arg("--overlay-rootfs").arg(folder.join("overlay"));
@@ -49,12 +53,12 @@ fn disk(command: &str, base: &Path, folder: &Path, name: &str) -> Command {
     disk
 }
 
-fn bootwright(command: &str, file: &Path, more: &[&str]) -> std::process::Output {
+pub(crate) fn bootwright(command: &str, file: &Path, more: &[&str]) -> std::process::Output {
     Command::new(BOOTWRIGHT).arg(command).arg(file).args(more).output().unwrap()
 }
 
 /// Cuts the partitions out of a disk, by what `inspect` says of it.
-fn partitions(disk: &Path, folder: &Path) -> Vec<(String, PathBuf)> {
+pub(crate) fn partitions(disk: &Path, folder: &Path) -> Vec<(String, PathBuf)> {
     let told = bootwright("inspect", disk, &["--json"]);
     let told: Value = serde_json::from_slice(&told.stdout).unwrap();
     let source = File::open(disk).unwrap();
@@ -94,7 +98,7 @@ fn check_volumes(disk: &Path, folder: &Path) -> Vec<String> {
     labels
 }
 
-fn debugfs(volume: &Path, request: &str) -> String {
+pub(crate) fn debugfs(volume: &Path, request: &str) -> String {
     text(tool("debugfs").args(["-R", request]).arg(volume))
 }
 
@@ -147,6 +151,62 @@ fn disks_of_large_sectors_are_sound_too() {
     assert_eq!(check_volumes(&image, folder.path()).len(), 4);
     let verified = bootwright("verify", &image, &[]);
     assert!(printed(&verified).contains("sectors of 4096 bytes"), "{}", printed(&verified));
+}
+
+#[test]
+fn partitions_may_be_files_of_their_own() {
+    require!("fsck.fat", "e2fsck", "blkid");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    run(&mut disk("disk", &base, folder, "edge"));
+    let before = names(folder);
+    let mut apart = disk("disk", &base, folder, "apart");
+    let made = run(apart.args(["--partitions", "--progress", "json"]));
+    let told: Value = serde_json::from_slice(&made.stdout).unwrap();
+    // What lies in the recovery image is written once.
+    let events = String::from_utf8(made.stderr).unwrap();
+    let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let write: Vec<Value> = events.filter(|event| event["phase"] == "write").collect();
+    let total = write[0]["total"].as_u64().unwrap();
+    assert_eq!(write.last().unwrap()["done"].as_u64().unwrap(), total, "{write:?}");
+    let parts = partitions(&folder.join("edge.raw"), folder);
+    assert_eq!(parts.len(), 4);
+    for (name, cut) in &parts {
+        let alone = folder.join(format!("apart-{name}.img"));
+        assert_eq!(sha256(&alone), sha256(cut), "{name}");
+        assert!(told.to_string().contains(&format!("apart-{name}.img")), "{told}");
+        let checked = if name == "efi" { "fsck.fat" } else { "e2fsck" };
+        run(tool(checked).arg("-n").arg(&alone));
+    }
+    let new = names(folder).into_iter().filter(|name| !before.contains(name));
+    assert!(new.filter(|name| !name.ends_with(".cut")).all(|name| name.starts_with("apart-")));
+    // A length of what is no disk makes no sense.
+    let both = disk("disk", &base, folder, "apart").args(["--partitions", "--size", "4G"]).output();
+    assert_eq!(both.unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn a_base_image_brings_its_own_menu() {
+    require!("debugfs");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(base) = inputs(folder) else { return };
+    let built_in = run(&mut disk("disk", &base, folder, "edge"));
+    assert!(printed(&built_in).contains("has no /etc/cos/grub.cfg"), "{}", printed(&built_in));
+    let own = folder.join("overlay/etc/cos/grub.cfg");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "set timeout=1\nmenuentry own {\n}\n").unwrap();
+    let made = run(&mut disk("disk", &base, folder, "edge"));
+    assert!(!printed(&made).contains("grub.cfg"), "{}", printed(&made));
+    let parts = partitions(&folder.join("edge.raw"), folder);
+    let recovery = &parts.iter().find(|(name, _)| name == "recovery").unwrap().1;
+    assert_eq!(debugfs(recovery, "cat /etc/cos/grub.cfg"), fs::read_to_string(&own).unwrap());
+    // It knows the image by its own name.
+    assert!(!debugfs(recovery, "ls -p /cOS").contains("rootfs.img"));
+    fs::write(&own, vec![b'#'; 2 << 20]).unwrap();
+    let refused = disk("disk", &base, folder, "edge").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
 }
 
 #[test]
@@ -270,6 +330,8 @@ fn a_disk_for_maas_boots_its_cloud_system_once_and_then_recovery() {
     }
     let Some(image) = made("maas", "edge.raw") else { return };
     let board = Board::new("maas", Firmware::SetupMode);
-    let log = board.boot(&image, Medium::Disk, &[FIRST, RECOVERY]);
-    assert!(log.find(FIRST) < log.find(RECOVERY), "{log}");
+    // The second login prompt is that of recovery, since the kernel before it was told so.
+    let steps = [FIRST, SERVICE, DOWN, RECOVERY, LOGIN];
+    let log = board.boot_in_order(&image, Medium::Disk, &steps);
+    assert_eq!(log.matches("Linux version").count(), 2, "{log}");
 }

@@ -172,12 +172,37 @@ impl Board {
 
     /// Boots until all `lines` have been on the serial console; what was there is returned.
     pub(crate) fn boot(&self, iso: &Path, medium: Medium, lines: &[&str]) -> String {
+        self.boot_until(iso, medium, &|log| {
+            lines.iter().find(|line| !log.contains(**line)).map(|line| (*line).to_owned())
+        })
+    }
+
+    /// The same for lines that have to come one after another.
+    pub(crate) fn boot_in_order(&self, iso: &Path, medium: Medium, lines: &[&str]) -> String {
+        self.boot_until(iso, medium, &|mut log| {
+            for line in lines {
+                match log.split_once(line) {
+                    Some((_, behind)) => log = behind,
+                    None => return Some((*line).to_owned()),
+                }
+            }
+            None
+        })
+    }
+
+    /// Boots until nothing on the serial console is `absent` any more.
+    fn boot_until(
+        &self,
+        iso: &Path,
+        medium: Medium,
+        absent: &dyn Fn(&str) -> Option<String>,
+    ) -> String {
         let slot = Slot::take();
         let console = self.folder.join("serial.log");
         fs::write(&console, "").unwrap();
         let power = self.tpm.as_ref().map(Tpm::power);
         let mut machine = Machine::start(self, iso, medium, &console);
-        let log = machine.wait_for(&console, lines);
+        let log = machine.wait_for(&console, absent);
         drop((machine, power, slot));
         log
     }
@@ -241,14 +266,12 @@ impl Machine {
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap())
     }
 
-    fn wait_for(&mut self, console: &Path, lines: &[&str]) -> String {
+    fn wait_for(&mut self, console: &Path, absent: &dyn Fn(&str) -> Option<String>) -> String {
         let started = Instant::now();
         loop {
             let ended = self.0.try_wait().unwrap();
             let log = String::from_utf8_lossy(&fs::read(console).unwrap()).into_owned();
-            let Some(absent) = lines.iter().find(|line| !log.contains(**line)) else {
-                return log;
-            };
+            let Some(absent) = absent(&log) else { return log };
             assert!(
                 ended.is_none() && started.elapsed() < PATIENCE,
                 "no {absent:?} on the console after {} s ({}); its end ({} has all of it):\n{}",

@@ -8,12 +8,22 @@
 mod arm64;
 mod boot;
 mod cache;
+mod damage;
 mod determinism;
 mod disk;
 mod dockerfile;
+#[cfg(feature = "registry")]
+mod fetch;
 mod fixture;
 mod library;
+mod maas;
 mod machine;
+#[cfg(feature = "registry")]
+mod mistakes;
+#[cfg(feature = "registry")]
+mod network;
+#[cfg(feature = "openpgp")]
+mod openpgp;
 mod project;
 #[cfg(feature = "registry")]
 mod provider;
@@ -21,10 +31,16 @@ mod readers;
 #[cfg(feature = "registry")]
 mod registry;
 mod safety;
+#[cfg(feature = "registry")]
+mod sample;
 mod sbom;
 mod signing;
 mod small;
+#[cfg(feature = "registry")]
+mod stand_ins;
 mod steps;
+#[cfg(feature = "registry")]
+mod targets;
 mod tools;
 mod tpm;
 mod trusted;

@@ -25,13 +25,15 @@ fn project(folder: &Path, base: &Path) {
     let arg = format!(
         "IMAGE_REGISTRY=ttl.sh\nOS_DISTRIBUTION=ubuntu\nOS_VERSION=22.04\nK8S_DISTRIBUTION=k3s\n\
          CUSTOM_TAG=demo\nISO_NAME=edge\nPE_VERSION=v4.4.12\nBASE_IMAGE=oci:{}\n\
-         FORCE_INTERACTIVE_INSTALL=true\nDEBUG=true\nHTTP_PROXY=http://me:secret@proxy:3128\n",
+         STYLUS_BASE=\nFORCE_INTERACTIVE_INSTALL=true\nDEBUG=true\nHTTP_PROXY=http://me:secret@proxy:3128\n",
         base.display()
     );
     write(
         folder,
         &[
             (".arg", &arg),
+            ("Dockerfile", "ARG BASE\nFROM $BASE\nCOPY bootargs.cfg /etc/cos/bootargs.cfg\n"),
+            ("bootargs.cfg", "set baseCmd=\"selinux=1\"\n"),
             ("user-data", USER_DATA),
             (".edge-custom-config.yaml", "signing:\n  publicKey: abc\n"),
             ("overlay/files/etc/motd", "hello\n"),
@@ -68,7 +70,8 @@ fn an_iso_holds_what_the_project_says() {
     let at = folder.path().join("project");
     project(&at, &base);
     built(&at, &["+iso", "--ARCH=amd64"]);
-    assert_eq!(names(&at.join("build")), ["edge.iso", "edge.iso.sha256", "edge.manifest.json"]);
+    let made = ["edge.cdx.json", "edge.iso", "edge.iso.sha256", "edge.manifest.json"];
+    assert_eq!(names(&at.join("build")), made);
     let iso = at.join("build/edge.iso");
     assert_eq!(on_medium(&iso, "config.yaml"), USER_DATA.as_bytes());
     assert_eq!(on_medium(&iso, "opt/spectrocloud/content/a.zst_part00").len(), 10);

@@ -2,25 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use bootwright::image::{FileTree, Metadata, Silent};
-use bootwright::oci::write::{
-    Changes, HistoryEntry, LayerOptions, LayoutFolder, NewImage, write_layer,
-};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::fixture::BOOTWRIGHT;
 use crate::small;
+use crate::stand_ins::{put, put_packages};
 use crate::tools::{names, printed, require, run, text, tool};
 
-const FIRST: &str = "ttl.sh/ubuntu:k3s-1.26.4-v4.4.12-demo";
-const SECOND: &str = "ttl.sh/ubuntu:k3s-1.27.2-v4.4.12-demo";
-const LUET: &str = "reg.example/luet-repo-amd";
+pub(crate) const FIRST: &str = "ttl.sh/ubuntu:k3s-1.26.4-v4.4.12-demo";
+pub(crate) const SECOND: &str = "ttl.sh/ubuntu:k3s-1.27.2-v4.4.12-demo";
+/// The registry of the names, which nobody asks.
+const HOST: &str = "reg.example";
 const BOOTARGS: &str = "function set_it {\n  set baseCmd=\"root=LABEL=$label selinux=1\"\n}\n";
 const DOCKERFILE: &str = "ARG BASE\nFROM $BASE\nARG OS_DISTRIBUTION\nARG PROXY_CERT_PATH\n\
     ENV OS=$OS_DISTRIBUTION\nLABEL site=edge\nCOPY bootargs.cfg /etc/cos/bootargs.cfg\n\
@@ -50,87 +46,32 @@ printf 1.26.4-k3s1 > usr/bin/k3s; chmod 755 usr/bin/k3s
 : > etc/machine-id; chmod 444 etc/machine-id
 "#;
 
-/// Puts an image with these files into a layout.
-fn put(layout: &Path, name: &str, files: &[(&str, u16, &[u8])]) {
-    let mut tree = FileTree::new(Metadata::directory(0o755));
-    for (path, mode, content) in files {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let parent = tree.add_directories(parent.as_bytes(), &Metadata::directory(0o755)).unwrap();
-        let metadata = Metadata::file(*mode);
-        tree.add_file(parent, name.as_bytes(), metadata, (*content).into()).unwrap();
-    }
-    let mut store = LayoutFolder::open(layout).unwrap();
-    let changes = Changes::whole(&tree).unwrap();
-    let options = LayerOptions::new(NonZeroUsize::MIN);
-    let layer = write_layer(&mut store, &changes, &tree, &(), options, &Silent).unwrap();
-    let mut image = NewImage::scratch("amd64");
-    image.push(layer, &HistoryEntry::default());
-    image.write(&mut store, &[name.to_owned()], &Silent).unwrap();
-}
-
-fn tar(path: &str, content: &[u8]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o644);
-    builder.append_data(&mut header, path, content).unwrap();
-    builder.into_inner().unwrap()
-}
-
-/// A repository of luet's with these versions of k3s.
-fn put_packages(store: &Path, versions: &[&str]) {
-    let mut index = "index:\n".to_owned();
-    for version in versions {
-        index += &format!(
-            "- path: /b/k3s-k8s-{version}.package.tar\n  compressiontype: none\n  compilationspec:\n\
-             {0}package: {{category: k8s, name: k3s, version: {version:?}}}\n",
-            "    "
-        );
-        let name = format!("{LUET}:k3s-k8s-{version}");
-        put(store, &name, &[("usr/bin/k3s", 0o755, version.as_bytes())]);
-    }
-    let tree = tar("k8s/k3s/collection.yaml", b"packages: []\n");
-    let meta = tar("repository.meta.yaml", index.as_bytes());
-    let sum = |bytes: &[u8]| -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    let spec = format!(
-        "name: test\ntype: docker\nurls: [x]\nrevision: 1\nlast_update: \"1\"\nrepo_files:\n  \
-         meta:\n    filename: repository.meta.yaml.tar\n    checksums: {{sha256: {}}}\n  \
-         tree:\n    filename: tree.tar\n    checksums: {{sha256: {}}}\n",
-        sum(&meta),
-        sum(&tree)
-    );
-    for (name, bytes) in [
-        ("repository.yaml", spec.as_bytes()),
-        ("repository.meta.yaml.tar", &meta),
-        ("tree.tar", &tree),
-    ] {
-        put(store, &format!("{LUET}:{name}"), &[(name, 0o644, bytes)]);
-    }
-}
-
 /// A project and a store with stand-ins for all images that it names.
-struct Made {
-    folder: tempfile::TempDir,
+pub(crate) struct Made {
+    pub(crate) folder: tempfile::TempDir,
     base: PathBuf,
 }
 
 impl Made {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
+        Self::of_host(HOST)
+    }
+
+    /// With the names of this registry.
+    pub(crate) fn of_host(host: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let base = small::base_image(folder.path())?;
         let made = Self { folder, base };
-        made.write_project();
+        made.write_project(host);
         let store = made.store();
         put(
             &store,
-            "reg.example/edge/kairos-io/provider-k3s:v1",
+            &format!("{host}/edge/kairos-io/provider-k3s:v1"),
             &[("usr/local/system/providers/agent-provider-k3s", 0o755, b"provider\n")],
         );
         put(
             &store,
-            "reg.example/stylus:1",
+            &format!("{host}/stylus:1"),
             &[
                 ("etc/kairos/branding/logo", 0o644, b"brand\n"),
                 ("oem/stylus_config.yaml", 0o644, b"stylus\n"),
@@ -138,16 +79,16 @@ impl Made {
                 ("opt/spectrocloud/bin/agent", 0o755, b"not here\n"),
             ],
         );
-        put_packages(&store, &["1.26.4-k3s1", "1.27.2-k3s1"]);
+        put_packages(&store, host, &["1.26.4-k3s1", "1.27.2-k3s1"]);
         Some(made)
     }
 
-    fn write_project(&self) {
+    fn write_project(&self, host: &str) {
         let arg = format!(
             "IMAGE_REGISTRY=ttl.sh\nIMAGE_REPO=ubuntu\nCUSTOM_TAG=demo\nPE_VERSION=v4.4.12\n\
              OS_DISTRIBUTION=ubuntu\nOS_VERSION=22.04\nARCH=amd64\nK8S_DISTRIBUTION=k3s\n\
-             BASE_IMAGE=oci:{}\nSPECTRO_PUB_REPO=reg.example\nSPECTRO_LUET_REPO=reg.example\n\
-             STYLUS_BASE=reg.example/stylus:1\nK3S_PROVIDER_VERSION=v1\nK3S_FLAVOR_TAG=k3s1\n",
+             BASE_IMAGE=oci:{}\nSPECTRO_PUB_REPO={host}\nSPECTRO_LUET_REPO={host}\n\
+             STYLUS_BASE={host}/stylus:1\nK3S_PROVIDER_VERSION=v1\nK3S_FLAVOR_TAG=k3s1\n",
             self.base.display()
         );
         for (name, content) in [
@@ -166,19 +107,23 @@ impl Made {
         }
     }
 
-    fn project(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
-    fn layout(&self) -> PathBuf {
+    pub(crate) fn layout(&self) -> PathBuf {
         self.project().join("build/provider-images")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(BOOTWRIGHT);
         command.args(words).current_dir(self.project());
         command.arg("--offline").arg("--store").arg(self.store());
@@ -189,7 +134,7 @@ impl Made {
         self.command(words).output().unwrap()
     }
 
-    fn built(&self, words: &[&str]) -> String {
+    pub(crate) fn built(&self, words: &[&str]) -> String {
         text(&mut self.command(words))
     }
 

@@ -1,67 +1,13 @@
 //! Images from a real registry, from the store it fills, and without any network.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::fixture::BOOTWRIGHT;
+use crate::network::{Registry, bootwright};
 use crate::small;
 use crate::tools::{printed, require, run, sha256, text, tool};
-
-/// Debian's registry on a loopback port, without TLS; it ends with this value.
-struct Registry {
-    child: Child,
-    host: String,
-}
-
-impl Registry {
-    fn start(folder: &Path, more: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let host = format!("127.0.0.1:{port}");
-        let config = folder.join("registry.yml");
-        let data = folder.join("registry-data");
-        let yaml = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n{more}",
-            data.display()
-        );
-        fs::write(&config, yaml).unwrap();
-        let mut command = tool("docker-registry");
-        command.arg("serve").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
-        let registry = Self { child: command.spawn().unwrap(), host };
-        for _ in 0..1000 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return registry;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("docker-registry does not answer");
-    }
-
-    fn image(&self, name: &str) -> String {
-        format!("docker://{}/{name}", self.host)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The program with a store, away from the user's own files.
-fn bootwright(folder: &Path, store: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(BOOTWRIGHT);
-    command.args(arguments).arg("--store").arg(folder.join(store));
-    command.env("HOME", folder).env("XDG_RUNTIME_DIR", folder);
-    for name in ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"] {
-        command.env_remove(name);
-    }
-    command
-}
 
 #[test]
 fn a_registry_a_store_and_a_layout_give_the_same_bytes() {

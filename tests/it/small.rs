@@ -72,7 +72,7 @@ fn write_layer(path: &Path) -> PathBuf {
 }
 
 /// The marks by which a boot loader knows an x86 kernel; nobody runs it.
-fn kernel() -> Vec<u8> {
+pub(crate) fn kernel() -> Vec<u8> {
     let mut kernel = noise(7, 3 << 20);
     kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
     kernel[0x202..0x206].copy_from_slice(b"HdrS");

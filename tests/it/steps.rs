@@ -139,7 +139,7 @@ fn base_image_steps() {
             base_image::link_kernel(editor)?;
             base_image::link_tools(editor, false)?;
             base_image::load_usb_drivers(editor)?;
-            base_image::place(editor, base_image::CloudConfig::Maas.path(), "x\n".into(), 0o644)
+            base_image::place(editor, "/system/oem/80_stylus_maas.yaml", "x\n".into(), 0o644)
         },
     );
     compare(

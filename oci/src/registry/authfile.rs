@@ -16,7 +16,7 @@ const FILE_MAX: usize = 4 << 20;
 /// The part of an auth file that says who one is.
 #[derive(Clone, Debug, Default)]
 pub struct AuthFile {
-    auths: BTreeMap<String, Auth>,
+    auths: BTreeMap<String, AuthEntry>,
     helpers: BTreeMap<String, String>,
     default_helper: Option<String>,
 }
@@ -25,25 +25,31 @@ pub struct AuthFile {
 #[serde(rename_all = "camelCase")]
 struct File {
     #[serde(default)]
-    auths: BTreeMap<String, Auth>,
+    auths: BTreeMap<String, AuthEntry>,
     #[serde(default)]
     cred_helpers: BTreeMap<String, String>,
     #[serde(default)]
     creds_store: Option<String>,
 }
 
+/// What an auth file says about one place. Of what is given, the last field counts most.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Auth {
+pub struct AuthEntry {
+    /// The user.
     #[serde(default)]
-    auth: Option<Secret>,
+    pub username: Option<String>,
+    /// The user's password.
     #[serde(default)]
-    username: Option<String>,
+    pub password: Option<Secret>,
+    /// `USER:PASSWORD` in Base64.
     #[serde(default)]
-    password: Option<Secret>,
+    pub auth: Option<Secret>,
+    /// A token that another is got for.
     #[serde(default)]
-    identitytoken: Option<Secret>,
+    pub identitytoken: Option<Secret>,
+    /// A token that is sent as it is.
     #[serde(default)]
-    registrytoken: Option<Secret>,
+    pub registrytoken: Option<Secret>,
 }
 
 impl AuthFile {
@@ -65,7 +71,7 @@ impl AuthFile {
             let kind = if error.is_data() { "it is no auth file" } else { "it is no JSON" };
             failed(format!("{kind} (line {line}, column {column})"))
         })?;
-        let keyed = |(key, value): (String, Auth)| (normal(&key), value);
+        let keyed = |(key, value): (String, AuthEntry)| (normal(&key), value);
         Ok(Self {
             auths: file.auths.into_iter().map(keyed).collect(),
             helpers: file.cred_helpers.into_iter().map(|(k, v)| (normal(&k), v)).collect(),
@@ -73,12 +79,18 @@ impl AuthFile {
         })
     }
 
+    /// One entry, for `HOST[/PATH]` and all below it.
+    #[must_use]
+    pub fn single(place: &str, entry: AuthEntry) -> Self {
+        Self { auths: BTreeMap::from([(normal(place), entry)]), ..Self::default() }
+    }
+
     /// The entry for the longest part of `HOST/REPOSITORY` that has one. Entries that say nothing
     /// are what a helper leaves behind and do not count.
     pub(crate) fn entry(&self, host: &str, repository: &str) -> Option<Credential> {
         let mut key = format!("{host}/{repository}");
         loop {
-            if let Some(found) = self.auths.get(&key).and_then(Auth::credential) {
+            if let Some(found) = self.auths.get(&key).and_then(AuthEntry::credential) {
                 return Some(found);
             }
             key.truncate(key.rfind('/')?);
@@ -93,7 +105,7 @@ impl AuthFile {
     }
 }
 
-impl Auth {
+impl AuthEntry {
     fn credential(&self) -> Option<Credential> {
         let given = |secret: &Option<Secret>| secret.clone().filter(|s| !s.reveal().is_empty());
         if let Some(token) = given(&self.registrytoken) {

@@ -29,7 +29,7 @@ impl Told<'_> {
     /// Bytes that come a second time do not count.
     fn reach(&mut self, len: u64) {
         if len > self.len {
-            self.session.observer.advance(Phase::Scan, len - self.len);
+            self.session.observer.advance(Phase::Fetch, len - self.len);
             self.len = len;
         }
     }

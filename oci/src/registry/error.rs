@@ -85,10 +85,12 @@ pub enum RegistryError {
     #[error("without network, the store lacks {}", list(.0))]
     Missing(Vec<MissingImage>),
     /// A connection would be needed, and none is allowed.
-    #[error("{host}: nothing can be sent without network")]
+    #[error("{host}: nothing can be {what} without network")]
     Offline {
         /// The host.
         host: String,
+        /// What would have been done.
+        what: &'static str,
     },
     /// The store.
     #[error(transparent)]

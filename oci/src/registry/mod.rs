@@ -39,7 +39,7 @@ mod token;
 mod transport;
 mod upload;
 
-pub use authfile::AuthFile;
+pub use authfile::{AuthEntry, AuthFile};
 pub use credentials::{Credential, CredentialHelper, Credentials};
 pub use endpoint::{Mirror, Mirrors};
 pub use error::{MissingImage, RegistryError};
@@ -51,6 +51,7 @@ pub use settings::{Identity, Settings, SettingsError, Trust};
 
 use bootwright_image::Observer;
 
+use crate::digest::ContentDigest;
 use crate::name::ImageName;
 use crate::store::{Lookup, Selection, Store, StoredImage};
 use pull::Pull;
@@ -74,7 +75,7 @@ impl Client {
     /// read. Names with a digest that the store has need no connection; others are asked for at the
     /// registry, unless this client is offline.
     ///
-    /// The observer is told bytes of blobs as [`Phase::Scan`](bootwright_image::Phase::Scan).
+    /// The observer is told bytes of blobs as [`Phase::Fetch`](bootwright_image::Phase::Fetch).
     ///
     /// # Errors
     /// [`RegistryError`]. Offline, [`RegistryError::Missing`] lists everything that is missing for
@@ -94,11 +95,29 @@ impl Client {
         })
     }
 
+    /// The digest that a name means at its registry now: that of its manifest or index. Nothing
+    /// comes into the store.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; [`RegistryError::Offline`] when this client may not connect.
+    pub fn digest(
+        &self,
+        name: &ImageName,
+        store: &Store,
+        observer: &dyn Observer,
+    ) -> Result<ContentDigest, RegistryError> {
+        if self.settings.offline {
+            let host = name.host().to_owned();
+            return Err(RegistryError::Offline { host, what: "asked" });
+        }
+        Session::run(&self.settings, observer, |session| Pull::new(session, store, name).digest())
+    }
+
     /// Sends an image of the store to a registry: what is there already is left alone, blobs that
     /// another repository of the same registry has are mounted, the manifest goes last. Of an index
     /// one architecture is sent by its own manifest, or everything.
     ///
-    /// The observer is told bytes of blobs as [`Phase::Write`](bootwright_image::Phase::Write).
+    /// The observer is told bytes of blobs as [`Phase::Push`](bootwright_image::Phase::Push).
     ///
     /// # Errors
     /// [`RegistryError`]; [`RegistryError::Offline`] when this client may not connect.
@@ -111,7 +130,8 @@ impl Client {
         observer: &dyn Observer,
     ) -> Result<Pushed, RegistryError> {
         if self.settings.offline {
-            return Err(RegistryError::Offline { host: target.host().to_owned() });
+            let host = target.host().to_owned();
+            return Err(RegistryError::Offline { host, what: "sent" });
         }
         Session::run(&self.settings, observer, |session| {
             Push::new(session, store, target)?.run(source, target, selection)

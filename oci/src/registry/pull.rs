@@ -58,6 +58,11 @@ impl<'a> Pull<'a> {
         Ok(self.store.stored(self.name, root.digest))
     }
 
+    /// What the name means at the registry now.
+    pub(super) fn digest(&self) -> Result<ContentDigest, RegistryError> {
+        Ok(self.root()?.0.digest)
+    }
+
     /// The manifest or index that the name means. One that is named by its digest and is in the
     /// store is not asked for.
     fn root(&self) -> Result<(Item, Vec<u8>), RegistryError> {
@@ -140,7 +145,7 @@ impl<'a> Pull<'a> {
         }
         let total = missing.iter().map(|item| item.size).fold(0, u64::saturating_add);
         let observer = self.session.observer;
-        observer.begin(Phase::Scan, Some(total));
+        observer.begin(Phase::Fetch, Some(total));
         let next = AtomicUsize::new(0);
         let failures = Mutex::new(Vec::new());
         let work = || {
@@ -160,7 +165,7 @@ impl<'a> Pull<'a> {
             }
             work();
         });
-        observer.end(Phase::Scan);
+        observer.end(Phase::Fetch);
         let mut failures = lock(&failures);
         failures.sort_by_key(|(index, error)| (matches!(error, RegistryError::Cancelled), *index));
         if failures.is_empty() { Ok(()) } else { Err(failures.swap_remove(0).1) }

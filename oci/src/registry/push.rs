@@ -118,7 +118,7 @@ impl<'a> Push<'a> {
         let all: Vec<_> = blobs.iter().collect();
         let total = all.iter().map(|item| item.size).fold(0, u64::saturating_add);
         let observer = self.session.observer;
-        observer.begin(Phase::Write, Some(total));
+        observer.begin(Phase::Push, Some(total));
         let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let work = || {
             while let Some((index, item)) = next_item(&next, &all) {
@@ -138,7 +138,7 @@ impl<'a> Push<'a> {
             }
             work();
         });
-        observer.end(Phase::Write);
+        observer.end(Phase::Push);
         let mut results = results.into_inner().unwrap_or_default();
         let cancelled = |result: &Result<_, _>| matches!(result, Err(RegistryError::Cancelled));
         results.sort_by_key(|(index, result)| (cancelled(result), *index));

@@ -47,14 +47,14 @@ impl Push<'_> {
             self.session.exchange(&self.place, &scope, &ask).map(|reply| reply.status())
         })?;
         if reply.is_success() {
-            self.session.observer.advance(Phase::Write, item.size);
+            self.session.observer.advance(Phase::Push, item.size);
             return Ok(Arrival::Present);
         }
         let (mut upload, mut told) = (None, 0);
         if let Some(repository) = self.elsewhere.get(&item.digest) {
             match self.mount(item, repository, &what) {
                 Ok(None) => {
-                    self.session.observer.advance(Phase::Write, item.size);
+                    self.session.observer.advance(Phase::Push, item.size);
                     return Ok(Arrival::Mounted);
                 }
                 Ok(begun) => upload = begun,
@@ -227,7 +227,7 @@ impl Push<'_> {
     }
 
     fn tell(&self, told: &mut u64, done: u64) {
-        self.session.observer.advance(Phase::Write, done.saturating_sub(*told));
+        self.session.observer.advance(Phase::Push, done.saturating_sub(*told));
         *told = done.max(*told);
     }
 

@@ -126,6 +126,16 @@ impl Store {
         Ok(Lookup::Incomplete(if missing.is_empty() { vec![root.digest] } else { missing }))
     }
 
+    /// Lets a name mean content that is there already. Gives back whether it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the content is damaged or the index cannot be changed.
+    pub fn give_name(&self, name: &ImageName, digest: ContentDigest) -> Result<bool, StoreError> {
+        let Some(root) = self.root(&name.with_digest(digest))? else { return Ok(false) };
+        self.set_name(name, &root)?;
+        Ok(true)
+    }
+
     /// Makes a name unknown. Blobs stay.
     ///
     /// # Errors

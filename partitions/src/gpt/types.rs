@@ -14,6 +14,10 @@ pub const BIOS_BOOT: Guid = from_text(0x2168_6148_6449_6E6F_744E_6565_6445_4649)
 pub const XBOOTLDR: Guid = from_text(0xBC13_C2FF_59E6_4262_A352_B275_FD6F_7172);
 /// Linux swap.
 pub const LINUX_SWAP: Guid = from_text(0x0657_FD6D_A4AB_43C4_84E5_0933_C84B_4F4F);
+/// Root file system of an x86-64 machine (discoverable partitions specification).
+pub const ROOT_AMD64: Guid = from_text(0x4F68_BCE3_E8CD_4DB1_96E7_FBCA_F984_B709);
+/// Root file system of an arm64 machine (discoverable partitions specification).
+pub const ROOT_ARM64: Guid = from_text(0xB921_B045_1DF0_41C3_AF44_4C6F_280D_3FAE);
 
 const fn from_text(digits: u128) -> Guid {
     Guid::from_text_order(digits.to_be_bytes())
@@ -29,6 +33,14 @@ pub fn name(guid: Guid) -> Option<&'static str> {
         BIOS_BOOT => "BIOS boot",
         XBOOTLDR => "extended boot loader",
         LINUX_SWAP => "Linux swap",
+        ROOT_AMD64 => "root file system (x86-64)",
+        ROOT_ARM64 => "root file system (arm64)",
         _ => return None,
     })
+}
+
+/// Whether a partition of this type says that it holds a root file system.
+#[must_use]
+pub fn is_root(guid: Guid) -> bool {
+    matches!(guid, ROOT_AMD64 | ROOT_ARM64)
 }

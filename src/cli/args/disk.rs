@@ -48,9 +48,19 @@ pub(crate) struct MaasArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
-    /// Root file system that boots first: a cloud image with cloud-init, kernel and initrd
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) cloud_rootfs: OsString,
+    /// Root file system that boots first, with cloud-init, kernel and initrd: an image as for
+    /// --base, or a cloud image's file: ext4 or a disk with a GPT, raw, in gzip, or in a tar
+    #[arg(long, value_name = "IMAGE", required_unless_present = "landing")]
+    pub(crate) cloud_rootfs: Option<OsString>,
+
+    /// Boot no cloud system first: curtin lands on a small partition of its own, COS_CURTIN, and
+    /// leaves what MAAS says to the recovery system
+    #[arg(long, conflicts_with = "cloud_rootfs")]
+    pub(crate) landing: bool,
+
+    /// Static busybox for the landing partition [default: the base image's]
+    #[arg(long, value_name = "FILE", requires = "landing")]
+    pub(crate) busybox: Option<PathBuf>,
 
     /// Cloud-config: 90_custom.yaml of the OEM partition. Without it there is no user and no
     /// password

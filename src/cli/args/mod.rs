@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod disk;
+mod openpgp;
 pub(crate) mod project;
 #[cfg(feature = "registry")]
 mod registry;
@@ -14,6 +15,7 @@ mod trusted;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use disk::{DiskArgs, MaasArgs};
+pub(crate) use openpgp::{SigningArgs, TrustArgs};
 pub(crate) use project::{ArgsArgs, TargetArgs};
 #[cfg(feature = "registry")]
 pub(crate) use registry::{FetchArgs, PlatformArgs, PushArgs, RegistryArgs};
@@ -136,6 +138,11 @@ pub(crate) enum Command {
     Verify {
         /// The ISO, squashfs or disk
         file: PathBuf,
+        /// Public keys (OpenPGP), one of which has to have signed the file or its checksum file
+        /// (FILE.sha256.asc). Repeatable
+        #[cfg(feature = "openpgp")]
+        #[arg(long, value_name = "KEYS")]
+        signed_by: Vec<PathBuf>,
     },
     /// Show every value of a CanvOS project, and where it comes from
     ///
@@ -175,6 +182,17 @@ pub(crate) struct SourceArgs {
     /// machine's]
     #[arg(long, value_enum, value_name = "ARCH")]
     pub(crate) arch: Option<Architecture>,
+
+    /// Write a bill of materials (CycloneDX) beside the result: the packages that the image's own
+    /// databases have, NAME.cdx.json
+    #[arg(long)]
+    pub(crate) sbom: bool,
+
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 
     #[cfg(feature = "registry")]
     #[command(flatten)]
@@ -318,6 +336,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn only_what_is_about_registries_stands_under_that_heading() {
+        for command in Cli::command().get_subcommands() {
+            let output = command.get_arguments().find(|argument| argument.get_id() == "output");
+            assert_eq!(
+                output.and_then(clap::Arg::get_help_heading),
+                None,
+                "{}",
+                command.get_name()
+            );
+        }
     }
 
     #[test]

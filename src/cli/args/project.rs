@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CompressionArgs;
 #[cfg(feature = "registry")]
 use super::RegistryArgs;
+use super::{CompressionArgs, SigningArgs};
 
 /// The name of the subcommand behind `+TARGET`.
 const COMMAND: &str = "target";
@@ -44,6 +44,19 @@ pub(crate) struct TargetArgs {
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
 
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+
+    /// Push provider images to the registry that their names begin with
+    #[cfg(feature = "registry")]
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) push: bool,
+
+    /// Take no image whose meaning is not in bootwright.lock
+    #[cfg(feature = "registry")]
+    #[arg(long)]
+    pub(crate) locked: bool,
+
     #[cfg(feature = "registry")]
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -54,7 +67,7 @@ pub(crate) struct TargetArgs {
 pub(crate) fn split_keys(words: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
     let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let target = first.strip_prefix('+').map(str::to_owned);
-    if target.is_none() && first != "args" {
+    if target.is_none() && first != "args" && first != "fetch" {
         return (words, Vec::new());
     }
     let mut keys = Vec::new();

@@ -77,7 +77,8 @@ fn sources(editor: &Editor<'_>, list: &str) -> Vec<(String, InodeId)> {
                 }
             } else if path.ends_with(".crt") {
                 local.push((path, id));
-            } else {
+            } else if !name.starts_with(b".") {
+                // Hidden files keep a folder in a repository.
                 editor.observer.warn(format_args!("{path} is left out: its name must end in .crt"));
             }
         }

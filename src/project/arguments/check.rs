@@ -50,12 +50,8 @@ impl Arguments {
         ] {
             if self.flag(one) && self.flag(two) {
                 let text = format!("{one} and {two} are both true; {why}");
-                problems.push(
-                    self.wrong(one, text).help(format!(
-                        "set one of them to false: {two} is from {}",
-                        self.origin(two)
-                    )),
-                );
+                let help = format!("set one of them to false ({two}: {})", self.origin(two));
+                problems.push(self.wrong(one, text).help(help));
             }
         }
         if self.flag("IS_UKI") && self.get("ARCH") == "arm64" {

@@ -25,14 +25,23 @@ pub(super) fn fill(template: &str, arguments: &Arguments) -> String {
     text
 }
 
-/// FIPS builds are in a repository of their own, if nobody named one.
-pub(super) fn fips_repository(key: &str, arguments: &mut Arguments) {
-    let unchanged = arguments.get("SPECTRO_PUB_REPO") == PUBLIC;
-    if key == "SPECTRO_PUB_REPO" && unchanged && arguments.flag("FIPS_ENABLED") {
-        let origin = Origin::Derived("FIPS_ENABLED");
-        let setting = Setting { value: PUBLIC_FIPS.into(), origin };
-        arguments.settings.insert("SPECTRO_PUB_REPO", setting);
+/// FIPS builds take images of their own, if nobody named others.
+pub(super) fn fips(key: &str, arguments: &mut Arguments) {
+    if !arguments.flag("FIPS_ENABLED") {
+        return;
     }
+    let own = match key {
+        "SPECTRO_PUB_REPO" if arguments.get(key) == PUBLIC => {
+            ("SPECTRO_PUB_REPO", PUBLIC_FIPS.into())
+        }
+        "UBUNTU_IMAGE" => {
+            let host = arguments.get("SPECTRO_PUB_REPO");
+            ("UBUNTU_IMAGE", format!("{host}/third-party/ubuntu-fips:22.04"))
+        }
+        _ => return,
+    };
+    let origin = Origin::Derived("FIPS_ENABLED");
+    arguments.settings.insert(own.0, Setting { value: own.1, origin });
 }
 
 /// Adds what is derived once all other keys have their values.
@@ -77,6 +86,13 @@ fn release_of_ubuntu(release: &str) -> String {
 }
 
 impl Arguments {
+    /// Where `luet` is in the image with third-party programs.
+    #[must_use]
+    pub fn luet_path(&self) -> String {
+        let kind = if self.flag("FIPS_ENABLED") { "vertex" } else { "palette" };
+        format!("/binaries/luet/latest/{kind}/{}/luet", self.get("ARCH"))
+    }
+
     /// The end of the provider images' tags: `PE_VERSION[-CUSTOM_TAG]`.
     #[must_use]
     pub fn image_tag(&self) -> String {

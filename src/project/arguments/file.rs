@@ -39,7 +39,8 @@ pub fn parse(file: &str, text: &[u8], environment: Environment<'_>) -> Parsed {
         let at = |column| Place::at(file, Position { line: number, column });
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Ok(line) = std::str::from_utf8(line) else {
-            parsed.problems.push(Problem::error(at(1), "the line is not UTF-8"));
+            let problem = Problem::error(at(1), "the line is not UTF-8");
+            parsed.problems.push(problem.help("save the file as UTF-8"));
             continue;
         };
         let mut reader = Line { chars: line.chars().collect(), next: 0, undefined: Vec::new() };

@@ -99,6 +99,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("IS_MAAS", Flag, "false", "images for MAAS"),
     key("MAAS_IMAGE_NAME", FileName, "kairos-ubuntu-maas", "name of the MAAS image"),
+    key(
+        "MAAS_CLOUD_ROOTFS",
+        Image,
+        "",
+        "cloud root file system that the MAAS image boots first: tar:FILE or an image",
+    ),
     key("TWO_NODE", Flag, "false", "clusters of two nodes"),
     key("KINE_VERSION", Text, "0.15.0", "version of kine"),
     key("ETCD_VERSION", Text, "v3.5.13", "version of etcdctl"),
@@ -134,6 +140,12 @@ pub const KEYS: &[Key] = &[
         Image,
         "us-docker.pkg.dev/palette-images/third-party/spectro-third-party:$BUILDER_3RDPARTY_VERSION",
         "image with third-party programs",
+    ),
+    key(
+        "UBUNTU_IMAGE",
+        Image,
+        "$SPECTRO_PUB_REPO/third-party/ubuntu:22.04",
+        "image below trusted-boot provider images; empty: none",
     ),
     key("ALPINE_TAG", Text, "3.20", "tag of the helper image"),
     key(

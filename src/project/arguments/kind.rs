@@ -101,6 +101,8 @@ fn one_of(value: &str, names: &[&str]) -> Result<(), String> {
     let guess = match value.to_lowercase().as_str() {
         "1" | "yes" | "on" | "y" if names.contains(&"true") => Some("true"),
         "0" | "no" | "off" | "n" if names.contains(&"true") => Some("false"),
+        "x86" | "x86_64" | "x64" if names.contains(&"amd64") => Some("amd64"),
+        "aarch64" if names.contains(&"arm64") => Some("arm64"),
         _ => super::super::nearest::nearest(value, names.iter().copied()),
     };
     let guess = guess.map(|name| format!("; did you mean {name}?")).unwrap_or_default();

@@ -168,7 +168,7 @@ impl Reader {
             let value = derive::fill(template, &arguments);
             let origin = if value.is_empty() { Origin::Unset } else { origin };
             arguments.settings.insert(key.name, Setting { value, origin });
-            derive::fips_repository(key.name, &mut arguments);
+            derive::fips(key.name, &mut arguments);
         }
         derive::add(&mut arguments);
         arguments

@@ -23,6 +23,16 @@ pub trait Images {
     /// # Errors
     /// Why it cannot be had.
     fn image(&self, name: &str) -> Result<Reference, BoxError>;
+
+    /// Tells that all of these are going to be asked for, so that they can be had together, or all
+    /// that are missing be missed at once.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    fn need(&self, names: &[String]) -> Result<(), BoxError> {
+        let _ = names;
+        Ok(())
+    }
 }
 
 /// Where a repository is.
@@ -51,6 +61,18 @@ impl Source<'_> {
         let reference =
             reference.map_err(|source| LuetError::Image { image: name.clone(), source });
         Ok((name, reference?))
+    }
+
+    /// Announces files.
+    pub(super) fn need(&self, files: &[&RepositoryFile]) -> Result<(), LuetError> {
+        let Self::Images { url, images } = self else { return Ok(()) };
+        let mut names = Vec::new();
+        for file in files {
+            check_name(&file.filename, url, "a file")?;
+            names.push(format!("{url}:{}", tag(&file.filename)));
+        }
+        let image = || names.join(", ");
+        images.need(&names).map_err(|source| LuetError::Image { image: image(), source })
     }
 
     /// Reads a file whole.

@@ -57,6 +57,7 @@ impl<'a> Repository<'a> {
     fn read(source: Source<'a>, reading: &Reading<'_>) -> Result<Self, LuetError> {
         let place = source.name();
         let spec: Spec = parse(&source.read(SPEC, reading)?, &format!("{place}: {SPEC}"))?;
+        source.need(&[&spec.repo_files.meta, &spec.repo_files.tree])?;
         let archive = |file| -> Result<BTreeMap<Vec<u8>, Vec<u8>>, LuetError> {
             let bytes = source.read_checked(file, reading)?;
             let title = format!("{place}: {}", file.filename);
@@ -110,6 +111,17 @@ impl<'a> Repository<'a> {
     /// [`LuetError::NoPackage`], [`LuetError::NoVersion`], [`LuetError::Conflict`].
     pub fn resolve(&self, request: &PackageRequest) -> Result<Vec<&Package>, LuetError> {
         resolve::resolve(self, request)
+    }
+
+    /// The name of the image that a package comes from; `None` in a folder.
+    ///
+    /// # Errors
+    /// [`LuetError::Name`] when its name cannot be a tag.
+    pub fn image_name(&self, package: &Package) -> Result<Option<String>, LuetError> {
+        let Source::Images { url, .. } = &self.source else { return Ok(None) };
+        let tag = package.tag();
+        check_name(&tag, url, "an image's tag")?;
+        Ok(Some(format!("{url}:{tag}")))
     }
 
     /// Lays a package's content over what `stack` has.

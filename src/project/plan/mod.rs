@@ -5,13 +5,17 @@ mod input;
 mod places;
 mod show;
 mod step;
+pub mod supplied;
 
 use super::problem::Problems;
 use super::target::Target;
 
 pub use build::plan;
 pub use input::{Input, Source};
-pub use step::{Composite, Disk, Genkey, Installer, ProviderImage, RootFs, Step, UkiInstaller};
+pub use step::{
+    AgentPack, Composite, Disk, Genkey, Installer, IsoDiskImage, Luet, MaasDisk, ProviderImage,
+    RootFs, Step, Trusted, UkiInstaller,
+};
 
 /// What will be done for a target.
 #[derive(Clone, Debug)]

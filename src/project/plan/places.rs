@@ -4,6 +4,7 @@ use super::super::files::ProjectFile;
 use super::super::image_name::ImageName;
 use super::super::load::Project;
 use super::input::{BUNDLE, CLUSTER, EDGE};
+use super::supplied::{self, Supplied};
 use super::{Composite, Disk, Input, ProviderImage, RootFs, Source, Step, UkiInstaller};
 
 const PRODUCT: &str = "/opt/spectrocloud";
@@ -13,17 +14,27 @@ pub(super) fn inputs(step: &Step, project: &Project) -> Vec<Input> {
     let of = Of { project };
     match step {
         Step::Iso(step) => [of.root(&step.root), of.medium(), of.local_ui("the root's ")].concat(),
-        Step::UkiIso(step) | Step::TrustedBootImage(step) => of.uki(step),
+        Step::UkiIso(step) => of.uki(step),
         Step::InstallerImage(root, _) => of.root(root),
         Step::ProviderImage(step) => of.provider(step),
-        Step::IsoDiskImage { iso, .. } => {
+        Step::TrustedBootImage(step) => of.signed(step),
+        Step::IsoDiskImage(step) => {
+            let iso = &step.iso;
             let file = ProjectFile { path: format!("build/{iso}.iso").into(), len: 0 };
             // It is made by the step before, so that it has no digest yet.
             let name = ImageName::new(&format!("dir:{}", file.path.display()));
             vec![Input::image("ISO", &name, &format!("/disk/{iso}.iso"))]
         }
         Step::RawDisk(step) => of.disk(step),
-        Step::Maas(step) => of.composite(step, "spc.tgz"),
+        Step::Maas(step) => {
+            let mut inputs = of.composite(&step.composite, "spc.tgz");
+            inputs.push(Input::image(
+                "cloud root file system",
+                &step.cloud_rootfs,
+                "UBUNTU_ROOTFS",
+            ));
+            inputs
+        }
         Step::Cloud(step) => {
             let name = step.cluster_config.as_ref().and_then(|path| path.file_name());
             of.composite(step, &name.unwrap_or_default().to_string_lossy())
@@ -47,8 +58,11 @@ pub(super) fn inputs(step: &Step, project: &Project) -> Vec<Input> {
             inputs
         }
         Step::ValidateUserData => of.one("user-data", &project.files.user_data, "checked only"),
-        Step::StylusPack(image) => vec![Input::image("agent", image, "the archive")],
-        Step::SecureBootDirs | Step::EfiSizeCheck { .. } | Step::AwsImage => Vec::new(),
+        Step::StylusPack(pack) => vec![Input::image("agent", &pack.image, "the archive")],
+        Step::EfiSizeCheck { .. } => {
+            of.one("test program", &project.files.size_check, "EFI/BOOT/BOOTX64.EFI")
+        }
+        Step::SecureBootDirs | Step::AwsImage => Vec::new(),
     }
 }
 
@@ -70,7 +84,18 @@ impl Of<'_> {
             "overlay/files",
             "the root's ",
         ));
+        inputs.extend(self.supplied(supplied::for_installer(root)));
         inputs
+    }
+
+    /// Files of the checkout itself.
+    fn supplied<'s>(&self, wanted: impl Iterator<Item = &'s Supplied>) -> Vec<Input> {
+        let there = &self.project.files.supplied;
+        let of = |wanted: &Supplied| {
+            let file = there.iter().find(|file| file.path.as_os_str() == wanted.from)?;
+            Some(Input::file("file of CanvOS", file, format!("the root's {}", wanted.to)))
+        };
+        wanted.filter_map(of).collect()
     }
 
     fn base(&self, root: &RootFs) -> Vec<Input> {
@@ -83,6 +108,7 @@ impl Of<'_> {
             "certs",
             "the root's trusted certificates",
         ));
+        inputs.extend(self.supplied(supplied::for_base(root)));
         inputs
     }
 
@@ -117,19 +143,33 @@ impl Of<'_> {
         let mut inputs = self.root(&step.installer.root);
         inputs.extend(self.medium());
         inputs.extend(self.local_ui("the medium's "));
-        inputs.push(Input::image("agent", &step.stylus_package, "/stylus-image.tar"));
+        inputs.push(Input::image("agent", &step.pack.image, "/stylus-image.tar"));
+        inputs.push(Input::image("third-party programs", &step.luet.image, "/luet"));
+        inputs.extend(self.keys());
+        inputs
+    }
+
+    fn keys(&self) -> Vec<Input> {
         let shown = |file: &&ProjectFile| {
             file.path.starts_with("secure-boot/enrollment")
                 || file.path.starts_with("secure-boot/public-keys")
         };
         let keys = self.project.files.secure_boot.iter().filter(shown);
-        inputs.extend(
-            keys.map(|file| Input::file("keys", file, "the EFI system partition's loader/keys")),
-        );
-        inputs
+        keys.map(|file| Input::file("keys", file, "the EFI system partition's loader/keys"))
+            .collect()
     }
 
     fn provider(&self, step: &ProviderImage) -> Vec<Input> {
+        let mut inputs = self.signed(step);
+        if let Some(trusted) = &step.trusted {
+            inputs.push(Input::image("image below", &trusted.below, "/"));
+            inputs.push(Input::image("third-party programs", &trusted.luet.image, "/usr/bin/luet"));
+        }
+        inputs
+    }
+
+    /// What the system in a provider image is made from.
+    fn signed(&self, step: &ProviderImage) -> Vec<Input> {
         let files = &self.project.files;
         let mut inputs = self.base(&step.root);
         inputs.push(Input::image(
@@ -152,6 +192,9 @@ impl Of<'_> {
         };
         let place = if step.trusted.is_some() { "/k8s" } else { "/" };
         inputs.push(Input { role: "Kubernetes", source, place: place.into() });
+        if step.trusted.is_some() {
+            inputs.extend(self.keys());
+        }
         inputs
     }
 

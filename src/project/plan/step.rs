@@ -22,17 +22,12 @@ pub enum Step {
     InstallerImage(RootFs, String),
     /// A provider image.
     ProviderImage(Box<ProviderImage>),
-    /// A container image, with this name, that holds an ISO with that name.
-    IsoDiskImage {
-        /// The image.
-        image: String,
-        /// The ISO, without suffix.
-        iso: String,
-    },
+    /// A container image that holds an ISO.
+    IsoDiskImage(Box<IsoDiskImage>),
     /// A disk that installs itself at its first boot.
     RawDisk(Disk),
     /// A disk for MAAS.
-    Maas(Composite),
+    Maas(Box<MaasDisk>),
     /// A disk for clouds.
     Cloud(Composite),
     /// Secure Boot keys.
@@ -42,11 +37,13 @@ pub enum Step {
     /// A check of `user-data`.
     ValidateUserData,
     /// The agent as an archive.
-    StylusPack(ImageName),
-    /// The signed image in a trusted-boot provider image.
-    TrustedBootImage(UkiInstaller),
+    StylusPack(AgentPack),
+    /// The signed files of a trusted-boot provider image.
+    TrustedBootImage(Box<ProviderImage>),
     /// An ISO that tells how large a partition firmware takes.
     EfiSizeCheck {
+        /// The program that firmware starts.
+        program: Option<PathBuf>,
         /// MiB of the file in the partition.
         file: u32,
         /// MiB of the partition.
@@ -77,6 +74,8 @@ pub struct RootFs {
     pub jetson: bool,
     /// Whether it is for MAAS.
     pub maas: bool,
+    /// Whether it is for clouds.
+    pub cloud: bool,
     /// Whether it is for unified kernel images.
     pub uki: bool,
     /// The image whose files are copied over the root.
@@ -85,6 +84,18 @@ pub struct RootFs {
     pub overlay: Option<PathBuf>,
     /// An archive unpacked into `/opt/spectrocloud`.
     pub local_ui: Option<PathBuf>,
+}
+
+impl RootFs {
+    /// Whether the steps up to CanvOS's target `base-image` are the same for both.
+    #[must_use]
+    pub fn has_base_of(&self, other: &Self) -> bool {
+        let base = |root: &Self| {
+            let kinds = (root.disable_selinux, root.jetson, root.maas, root.uki);
+            (root.base.clone(), root.architecture, root.dockerfile.clone(), kinds)
+        };
+        base(self) == base(other) && self.kairos == other.kairos
+    }
 }
 
 /// An installer ISO.
@@ -121,8 +132,30 @@ pub struct UkiInstaller {
     pub branding: String,
     /// When keys are enrolled.
     pub enroll: Enroll,
-    /// The image of the agent, which goes onto the medium as an archive.
-    pub stylus_package: ImageName,
+    /// The agent, which goes onto the medium as an archive.
+    pub pack: AgentPack,
+    /// What unpacks the archive on the machine: `/luet`.
+    pub luet: Luet,
+}
+
+/// The agent as an archive.
+#[derive(Clone, Debug)]
+pub struct AgentPack {
+    /// The image of the agent.
+    pub image: ImageName,
+    /// What the archive calls itself.
+    pub name: String,
+    /// For which architecture.
+    pub architecture: Architecture,
+}
+
+/// The program `luet`.
+#[derive(Clone, Debug)]
+pub struct Luet {
+    /// An image with third-party programs.
+    pub image: ImageName,
+    /// Its path there.
+    pub path: String,
 }
 
 /// A provider image.
@@ -148,8 +181,30 @@ pub struct ProviderImage {
     pub edge_config: Option<PathBuf>,
     /// Whether Kubernetes is in the image even if its systemd knows extensions.
     pub bundle: bool,
-    /// Keys and words for the unified kernel image in it, for trusted boot.
-    pub trusted: Option<UkiInstaller>,
+    /// What makes it one for trusted boot.
+    pub trusted: Option<Trusted>,
+}
+
+/// What provider images for trusted boot take beside the system that is signed.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// The folder with the keys.
+    pub keys: PathBuf,
+    /// The image below, which is no part of what boots.
+    pub below: ImageName,
+    /// What unpacks archives during an upgrade: `/usr/bin/luet`.
+    pub luet: Luet,
+}
+
+/// A container image that holds the ISO of the step before.
+#[derive(Clone, Debug)]
+pub struct IsoDiskImage {
+    /// The root file system of the ISO.
+    pub root: RootFs,
+    /// The image's name, `REGISTRY/REPOSITORY:TAG`.
+    pub image: String,
+    /// The ISO's name, without suffix.
+    pub iso: String,
 }
 
 /// A disk.
@@ -176,6 +231,15 @@ pub struct Composite {
     pub edge_config: Option<PathBuf>,
 }
 
+/// A disk for MAAS.
+#[derive(Clone, Debug)]
+pub struct MaasDisk {
+    /// The disk.
+    pub composite: Composite,
+    /// The root file system of a cloud image, which boots first.
+    pub cloud_rootfs: ImageName,
+}
+
 /// Secure Boot keys.
 #[derive(Clone, Debug)]
 pub struct Genkey {
@@ -195,6 +259,15 @@ pub struct Genkey {
     pub extension_certificate: Option<ImageName>,
 }
 
+impl ProviderImage {
+    /// The tag of its name.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        let last = self.name.rsplit('/').next().unwrap_or_default();
+        last.split_once(':').map_or(last, |(_, tag)| tag)
+    }
+}
+
 impl Step {
     /// What it does, in a few words.
     #[must_use]
@@ -206,7 +279,7 @@ impl Step {
             Self::ProviderImage(step) => {
                 format!("provider image with {} {}", step.kubernetes_distribution, step.kubernetes)
             }
-            Self::IsoDiskImage { iso, .. } => format!("container image with {iso}.iso"),
+            Self::IsoDiskImage(step) => format!("container image with {}.iso", step.iso),
             Self::RawDisk(_) => "disk image".into(),
             Self::Maas(_) => "disk image for MAAS".into(),
             Self::Cloud(_) => "disk image for clouds".into(),
@@ -218,7 +291,7 @@ impl Step {
             Self::ValidateUserData => "check of user-data".into(),
             Self::StylusPack(_) => "archive of the agent".into(),
             Self::TrustedBootImage(_) => "signed image for the provider image".into(),
-            Self::EfiSizeCheck { file, partition } => {
+            Self::EfiSizeCheck { file, partition, .. } => {
                 format!("ISO with {file} MiB in an EFI system partition of {partition} MiB")
             }
             Self::AwsImage => "machine image in AWS".into(),
@@ -232,12 +305,11 @@ impl Step {
         match self {
             Self::Iso(step) => with_sum(format!("build/{}.iso", step.name)),
             Self::UkiIso(step) => with_sum(format!("build/{}.iso", step.installer.name)),
-            Self::InstallerImage(_, image) | Self::IsoDiskImage { image, .. } => {
-                vec![image.clone()]
-            }
+            Self::InstallerImage(_, image) => vec![image.clone()],
+            Self::IsoDiskImage(step) => vec![step.image.clone()],
             Self::ProviderImage(step) => vec![step.name.clone()],
             Self::RawDisk(step) => vec![format!("build/{}.raw", step.name)],
-            Self::Maas(step) => with_sum(format!("build/{}.raw.gz", step.disk.name)),
+            Self::Maas(step) => with_sum(format!("build/{}.raw.gz", step.composite.disk.name)),
             Self::Cloud(step) => vec![format!("build/{}.raw", step.disk.name)],
             Self::Genkey(step) => {
                 let all = ["enrollment", "private-keys", "public-keys"];
@@ -248,9 +320,9 @@ impl Step {
                 super::super::run::SECURE_BOOT.map(|(name, _)| name.into()).into()
             }
             Self::ValidateUserData => Vec::new(),
-            Self::StylusPack(_) => vec!["build/stylus-image.tar".into()],
-            Self::TrustedBootImage(_) => vec!["trusted-boot/".into()],
-            Self::EfiSizeCheck { .. } => vec!["build/efi-size-check.iso".into()],
+            Self::StylusPack(_) => with_sum("build/stylus-image.tar".into()),
+            Self::TrustedBootImage(step) => with_sum(format!("trusted-boot/{}.tar", step.tag())),
+            Self::EfiSizeCheck { .. } => with_sum("build/efi-size-check.iso".into()),
             Self::AwsImage => vec!["a machine image in AWS".into()],
         }
     }

@@ -1,7 +1,7 @@
 //! Labels, sizes and file systems of the partitions, as installed Kairos systems expect them.
 
 use bootwright_boot::loaders::find_kernel;
-use bootwright_image::{Blob, FileTree, InodeId, Observer, Timestamp, collect};
+use bootwright_image::{Blob, FileTree, InodeId, Observer, Streams, Timestamp, collect};
 use bootwright_partitions::ext::{Holes, Options, Plan, Variant};
 use bootwright_partitions::gpt::{ATTRIBUTE_REQUIRED, types};
 use bootwright_partitions::{Size, fat};
@@ -11,7 +11,7 @@ use super::volume::{Ext, Part, Shape, Volume};
 use crate::recipe::{RecipeError, Root};
 
 const MIB: u64 = 1 << 20;
-/// The EFI system partition and the one for configuration.
+/// The EFI system partition, the one for configuration, and the one for curtin to land on.
 const SMALL: u64 = 64 * MIB;
 /// Beyond the contents: in the recovery system's file system, and in its partition, which has to
 /// take a second one during an upgrade.
@@ -132,40 +132,43 @@ pub(super) fn efi<'t>(
     Ok(Part { name: "efi", kind: types::EFI_SYSTEM, attributes: ATTRIBUTE_REQUIRED, volume })
 }
 
-/// The partition with configuration.
-pub(super) fn oem<'t>(
+/// A small ext2 partition, such as the one with configuration.
+pub(super) fn small<'t>(
+    name: &'static str,
+    label: &str,
     tree: &'t FileTree,
     none: &'t Holes,
     shape: &Shape,
     time: Timestamp,
 ) -> Result<Part<'t>, RecipeError> {
-    let options = options("COS_OEM", Size::Exact(SMALL), shape, time);
+    let options = options(label, Size::Exact(SMALL), shape, time);
     let plan = Plan::new(tree, &options, none)?;
     let volume = Volume::Ext(Box::new(Ext { plan, tree, streams: &(), nested: None }));
-    Ok(Part { name: "oem", kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
+    Ok(Part { name, kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
 }
 
-/// The root file system that boots first on a machine of MAAS.
+/// The root file system that boots first on a machine of MAAS; `streams` delivers its contents.
 pub(super) fn cloud<'t>(
     root: &'t Root,
-    none: &'t Holes,
+    streams: &'t dyn Streams,
+    holes: &'t Holes,
     shape: &Shape,
 ) -> Result<Part<'t>, RecipeError> {
+    let tree = &root.tree;
     let with = |size| Options {
         variant: Variant::Ext4,
         ..options("UBUNTU_ROOTFS", size, shape, root.epoch)
     };
-    let usual = Plan::new(&root.tree, &with(Size::Exact(CLOUD)), none);
+    let usual = Plan::new(tree, &with(Size::Exact(CLOUD)), holes);
     let plan = match usual {
         Ok(plan) if plan.free_blocks() * plan.block_size() >= CLOUD_ROOM => plan,
         _ => {
             let size = Size::Auto { headroom: CLOUD_ROOM };
-            let len = Plan::new(&root.tree, &with(size), none)?.len().next_multiple_of(MIB);
-            Plan::new(&root.tree, &with(Size::Exact(len)), none)?
+            let len = Plan::new(tree, &with(size), holes)?.len().next_multiple_of(MIB);
+            Plan::new(tree, &with(Size::Exact(len)), holes)?
         }
     };
-    let volume =
-        Volume::Ext(Box::new(Ext { plan, tree: &root.tree, streams: &root.streams, nested: None }));
+    let volume = Volume::Ext(Box::new(Ext { plan, tree, streams, nested: None }));
     Ok(Part { name: "ubuntu_rootfs", kind: types::LINUX_FILESYSTEM, attributes: 0, volume })
 }
 

@@ -21,12 +21,12 @@ use bootwright_partitions::ext::Holes;
 use bootwright_partitions::{SectorSize, SparseFile};
 
 use super::iso::check_user_data;
-use super::{RecipeError, Root, Source, architecture};
+use super::{Installed, RecipeError, Root, Source, architecture};
 use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use layout::Recovery;
 use trees::{Content, Oem};
-use volume::{Part, Shape, emit};
+use volume::{Part, Shape, emit, work};
 
 /// Every input of a disk.
 #[derive(Clone, Debug)]
@@ -64,6 +64,8 @@ pub struct PartitionReport {
 pub struct DiskReport {
     /// What went in.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// The partitions, in order.
     pub partitions: Vec<PartitionReport>,
     /// Length of the disk in bytes.
@@ -99,6 +101,7 @@ impl DiskRecipe {
         self.build(observer, |parts, shape| {
             let plan = shape.plan(parts)?;
             let staged = Staged::new(&folder.join(format!("{name}.raw")))?;
+            observer.begin(Phase::Write, Some(work(parts)));
             emit(&plan, parts, SparseFile::new(staged.file()), observer)?.finish()?;
             staged.publish()?;
             let slots = parts.iter().zip(plan.slots());
@@ -119,6 +122,7 @@ impl DiskRecipe {
     ) -> Result<DiskReport, RecipeError> {
         self.build(observer, |parts, _| {
             let mut done = Vec::new();
+            observer.begin(Phase::Write, Some(work(parts)));
             for part in parts {
                 let staged = Staged::new(&folder.join(format!("{name}-{}.img", part.name)))?;
                 let mut output = SparseFile::new(staged.file());
@@ -168,17 +172,17 @@ impl DiskRecipe {
         let content = content.tree(root.epoch)?;
         let mut parts = vec![
             layout::efi(&efi, &shape, root.epoch)?,
-            layout::oem(&oem, &holes, &shape, root.epoch)?,
+            layout::small("oem", "COS_OEM", &oem, &holes, &shape, root.epoch)?,
             recovery.part(&root, &holes, &holes, &shape)?,
         ];
         if let Some((tree, len)) = &content {
             parts.push(layout::content("COS_CONTENT", (tree, *len), &holes, &shape, root.epoch)?);
         }
-        observer.begin(Phase::Write, Some(root.content_len()));
         let (partitions, len) = write(&parts, &shape)?;
         observer.end(Phase::Write);
         drop(parts);
-        Ok(DiskReport { inputs: root.inputs, partitions, len })
+        let installed = Installed::of(&self.source, &root, observer)?;
+        Ok(DiskReport { inputs: root.inputs, installed, partitions, len })
     }
 }
 

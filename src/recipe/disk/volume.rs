@@ -1,6 +1,8 @@
 //! Partitions and the file systems in them.
 
-use bootwright_image::{ContentSink, FileTree, InodeId, Observer, Streams, deliver};
+use std::fmt;
+
+use bootwright_image::{Blob, ContentSink, FileTree, InodeId, Observer, Streams, deliver};
 use bootwright_partitions::disk::{self, Disk, Partition};
 use bootwright_partitions::{ContentWriter, Guid, SectorSize, Size, SparseWrite, ext, fat};
 use sha2::{Digest, Sha256};
@@ -29,6 +31,14 @@ impl Volume<'_> {
         }
     }
 
+    /// Bytes of contents to be written; [`emit`](Self::emit) tells the observer of each once.
+    fn work(&self) -> u64 {
+        match self {
+            Self::Fat(_) => 0,
+            Self::Ext(ext) => ext.work(),
+        }
+    }
+
     pub(super) fn emit<W: SparseWrite>(
         &self,
         mut output: W,
@@ -42,14 +52,25 @@ impl Volume<'_> {
 }
 
 impl Ext<'_> {
+    fn work(&self) -> u64 {
+        if let Some((_, nested)) = &self.nested {
+            return nested.work();
+        }
+        let lens = self.plan.wanted().filter_map(|id| self.tree.inode(id).as_file().map(Blob::len));
+        lens.fold(0, u64::saturating_add)
+    }
+
     fn emit<W: SparseWrite>(&self, output: W, observer: &dyn Observer) -> Result<W, RecipeError> {
+        // What lies in the nested volume is written once, though two writers see it.
+        let (counting, uncounted) = (observer, Uncounted(observer));
+        let observer: &dyn Observer = if self.nested.is_some() { &uncounted } else { counting };
         let mut writer = self.plan.writer(output, observer)?;
         let known = self.plan.wanted().filter(|id| self.nested.as_ref().is_none_or(|n| n.0 != *id));
         deliver(self.tree, self.streams, known, &mut writer, observer)?;
         if let Some((inode, nested)) = &self.nested {
             let failed = bootwright_image::ContentError::Sink;
             writer.begin(*inode, nested.plan.len()).map_err(failed)?;
-            nested.emit_into(&mut writer, observer)?;
+            nested.emit_into(&mut writer, counting)?;
             writer.end().map_err(failed)?;
         }
         Ok(writer.finish()?)
@@ -61,6 +82,19 @@ impl Ext<'_> {
         observer: &dyn Observer,
     ) -> Result<(), RecipeError> {
         self.emit(ContentWriter::new(outer), observer).map(|_| ())
+    }
+}
+
+/// An observer that learns nothing of progress.
+struct Uncounted<'a>(&'a dyn Observer);
+
+impl Observer for Uncounted<'_> {
+    fn warn(&self, text: fmt::Arguments<'_>) {
+        self.0.warn(text);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
     }
 }
 
@@ -115,6 +149,11 @@ impl Shape {
         };
         Ok(disk.plan()?)
     }
+}
+
+/// Bytes of contents that partitions take in.
+pub(super) fn work(parts: &[Part<'_>]) -> u64 {
+    parts.iter().map(|part| part.volume.work()).fold(0, u64::saturating_add)
 }
 
 /// Writes the disk front to back and gives the output back.

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::boot_files::{BiosImage, BootFiles, Places};
 use super::{IsoReport, PreparedIso};
 use crate::cache::Cache;
+use crate::recipe::installed::Watch;
 use crate::recipe::pack::{Place, pack};
 use crate::recipe::tee::Tap;
 use crate::recipe::{Architecture, RecipeError, Root};
@@ -62,7 +63,9 @@ fn write_in<'scope, 'env, W: Write + Seek>(
     let named = volume(&recipe.label, root.epoch);
     let mut iso = iso9660::Writer::new(medium.into_tree(), named, output)?;
 
-    let taps = boot_taps(&boot, &places, &mut iso)?;
+    let watch = Watch::new(&recipe.source, &root);
+    let mut taps = boot_taps(&boot, &places, &mut iso)?;
+    taps.extend(watch.taps());
     let window = iso.begin_open(places.squashfs, SQUASHFS_ALIGN)?;
     let cached = cached.map(|(cache, file)| (cache, file, window.base()));
     let options = squashfs::Options { time: root.epoch.clamp_to_u32(), ..recipe.squashfs.clone() };
@@ -84,10 +87,12 @@ fn write_in<'scope, 'env, W: Write + Seek>(
     observer.end(Phase::Write);
     Ok(IsoReport {
         inputs: root.inputs,
+        installed: watch.finish(&kept),
         placed,
         squashfs: summary,
         bios: boot.bios.is_some(),
         efi: true,
+        epoch: root.epoch,
         label: recipe.label.clone(),
         len,
         sha256: [0; 32],

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bootwright_image::Blob;
@@ -21,11 +21,16 @@ pub(super) struct Part {
     pub(super) blob: Blob,
 }
 
-/// The parts of every bundle in a folder, in order of names.
+/// The parts of a bundle, or of every bundle in a folder, in order of names.
 ///
 /// # Errors
 /// The folder cannot be read, has no bundle, or has something else beside hidden files.
 pub(super) fn parts(folder: &Path) -> Result<Vec<Part>, RecipeError> {
+    if folder.is_file() && folder.as_os_str().as_bytes().ends_with(b".zst") {
+        let mut parts = Vec::new();
+        split(folder, &mut parts)?;
+        return Ok(parts);
+    }
     let read = |source| RecipeError::Read { path: folder.into(), source };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(read)? {
@@ -50,10 +55,10 @@ pub(super) fn parts(folder: &Path) -> Result<Vec<Part>, RecipeError> {
     Ok(parts)
 }
 
-fn split(file: &PathBuf, parts: &mut Vec<Part>) -> Result<(), RecipeError> {
-    let read = |source| RecipeError::Read { path: file.clone(), source };
+fn split(file: &Path, parts: &mut Vec<Part>) -> Result<(), RecipeError> {
+    let read = |source| RecipeError::Read { path: file.into(), source };
     let len = fs::metadata(file).map_err(read)?.len();
-    let path: Arc<Path> = file.as_path().into();
+    let path: Arc<Path> = file.into();
     let name = file.file_name().unwrap_or(OsStr::new("")).as_bytes();
     // An empty bundle is still one (empty) part: the consumer looks for `_part00`.
     for number in 0..len.div_ceil(PART).max(1) {
@@ -121,6 +126,7 @@ mod tests {
             ("d.zst_part00", 0),
         ];
         assert!(parts.iter().map(|(name, len)| (name.as_str(), *len)).eq(expected));
+        assert_eq!(super::parts(&dir.path().join("a.zst")).unwrap().len(), 1);
     }
 
     #[test]

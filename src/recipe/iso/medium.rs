@@ -133,16 +133,19 @@ impl Medium {
         for folder in folders {
             stack.add_overlay(folder)?;
         }
-        self.graft(&stack.finish()?.tree)
+        self.graft(&stack.finish()?.tree, "--overlay-iso")
     }
 
-    /// Grafts a folder's tree. Modes become 0755 or 0644 and owners root, so that the medium does
+    /// Grafts the tree of a folder or an archive. Modes become 0755 or 0644 and owners root, so that the medium does
     /// not depend on the umask and user of whoever checked the folder out.
-    fn graft(&mut self, overlay: &FileTree) -> Result<(), RecipeError> {
+    pub(in crate::recipe) fn graft(
+        &mut self,
+        overlay: &FileTree,
+        owner: &str,
+    ) -> Result<(), RecipeError> {
         for item in overlay.walk() {
             let inode = overlay.inode(item.id);
             let mode = if inode.metadata.mode & 0o111 == 0 { 0o644 } else { 0o755 };
-            let owner = "--overlay-iso";
             match inode.kind() {
                 Kind::Directory(_) => {
                     self.folder(&item.path)?;
@@ -241,7 +244,7 @@ mod tests {
             overlay.add_file(root, name, metadata, "x".into()).unwrap();
         }
         let mut medium = Medium::new(Timestamp(7));
-        medium.graft(&overlay).unwrap();
+        medium.graft(&overlay, "--overlay-iso").unwrap();
         let tree = medium.into_tree();
         for (name, mode) in [(&b"plain"[..], 0o644), (b"tool", 0o755)] {
             let inode = tree.inode(tree.lookup(name).unwrap());

@@ -1,7 +1,10 @@
 //! What was made.
 
+use bootwright_image::Timestamp;
 use bootwright_oci::InputSummary;
 use bootwright_squashfs::Summary;
+
+use crate::recipe::Installed;
 
 /// What went into an ISO and what came out.
 #[derive(Debug)]
@@ -9,6 +12,8 @@ use bootwright_squashfs::Summary;
 pub struct IsoReport {
     /// What the root file system was made from.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// Files of the medium and where they come from, in order of their paths.
     pub placed: Vec<(String, String)>,
     /// The root file system.
@@ -17,6 +22,8 @@ pub struct IsoReport {
     pub bios: bool,
     /// Whether UEFI finds something to boot.
     pub efi: bool,
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// The volume label.
     pub label: String,
     /// Length of the ISO in bytes.

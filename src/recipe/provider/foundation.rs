@@ -1,105 +1,29 @@
 //! What the images of a project have in common: the base image with the Dockerfile and the steps
 //! of CanvOS's target `base-image` applied.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
-use bootwright_image::{Blob, FileTree, Observer, Timestamp};
+use bootwright_image::{FileTree, Metadata, Observer, Timestamp};
 use bootwright_oci::write::{
     Changes, HistoryEntry, ImageStore, LayerOptions, NewImage, WriteError, write_layer,
 };
 use bootwright_oci::{InputSummary, LayerStreams, Limits, Options, Reference, Stack};
 
-use super::{ImageReport, config, inputs};
+use super::base::{BaseRecipe, DockerfileInput};
+use super::{ImageReport, Kubernetes, config, inputs};
 use crate::cache::Cache;
-use crate::dockerfile::{
-    Dockerfile, Ignore, Images, Inputs as DockerfileInputs, Platform, Recognised, build,
-};
+use crate::dockerfile::{Inputs as DockerfileInputs, Platform, Recognised, build};
 use crate::editor::Editor;
-use crate::recipe::steps::base_image::{self, CloudConfig};
-use crate::recipe::steps::{bootargs, kairos_release};
-use crate::recipe::{Architecture, RecipeError};
+use crate::recipe::{Architecture, Installed, RecipeError, Root, SharedStreams, root};
+use crate::sbom::Inventory;
 
-/// What a [`Foundation`] is made from.
-pub struct BaseRecipe<'a> {
-    /// The base image; a Dockerfile may name others.
-    pub reference: Reference,
-    /// What the images are for.
-    pub architecture: Architecture,
-    /// A Dockerfile that is applied to it.
-    pub dockerfile: Option<DockerfileInput<'a>>,
-    /// What is done then.
-    pub steps: BaseSteps,
-    /// Lowers newer modification times of what is added and becomes every time written.
-    pub epoch: Option<Timestamp>,
-    /// Threads that read layers and compress.
-    pub jobs: NonZeroUsize,
-    /// What remembers work between builds.
-    pub cache: Option<Arc<Cache>>,
-}
-
-impl std::fmt::Debug for BaseRecipe<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BaseRecipe").field("reference", &self.reference).finish_non_exhaustive()
-    }
-}
-
-/// A Dockerfile with what it needs.
-pub struct DockerfileInput<'a> {
-    /// What it says.
-    pub file: Dockerfile,
-    /// The folder that it takes from.
-    pub context: PathBuf,
-    /// What of it is not there.
-    pub ignore: Ignore,
-    /// Build arguments.
-    pub arguments: BTreeMap<String, String>,
-    /// Who finds its images.
-    pub images: &'a dyn Images,
-}
-
-impl std::fmt::Debug for DockerfileInput<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DockerfileInput").field("context", &self.context).finish_non_exhaustive()
-    }
-}
-
-/// Which steps of the target `base-image` apply.
-#[derive(Clone, Debug, Default)]
-pub struct BaseSteps {
-    /// Cloud configs with their content.
-    pub cloud_configs: Vec<(CloudConfig, Blob)>,
-    /// Whether `/boot` gets its links.
-    pub links_kernel: bool,
-    /// Whether tools get the names that Kairos calls them by, and whether it is SUSE.
-    pub links_tools: Option<bool>,
-    /// `KAIROS_NAME` and `KAIROS_IMAGE_LABEL`.
-    pub release: (String, String),
-    /// Whether the boot menu's arguments are edited, and then whether SELinux is disabled.
-    pub bootargs: Option<bool>,
-}
-
-impl BaseSteps {
-    fn apply(&self, editor: &mut Editor<'_>) -> Result<(), RecipeError> {
-        for (config, content) in &self.cloud_configs {
-            base_image::place(editor, config.path(), content.clone(), 0o644)?;
-        }
-        base_image::load_usb_drivers(editor)?;
-        if self.links_kernel {
-            base_image::link_kernel(editor)?;
-        }
-        if let Some(is_suse) = self.links_tools {
-            base_image::link_tools(editor, is_suse)?;
-        }
-        kairos_release::edit(editor, &self.release.0, &self.release.1)?;
-        base_image::clean_up(editor)?;
-        if let Some(disable_selinux) = self.bootargs {
-            bootargs::edit(editor, disable_selinux)?;
-        }
-        Ok(())
-    }
+/// A root file system on a foundation.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) tree: FileTree,
+    /// What was read for it, beside what the foundation is made from.
+    pub(super) read: Vec<InputSummary>,
 }
 
 /// The common part of images; see the [module](super).
@@ -108,7 +32,7 @@ pub struct Foundation {
     /// The base image's root file system; none when there is no image below.
     base: Option<FileTree>,
     tree: FileTree,
-    streams: LayerStreams,
+    streams: SharedStreams,
     /// The base image's layers, and the config as it is now.
     image: NewImage,
     time: Timestamp,
@@ -119,6 +43,7 @@ pub struct Foundation {
     read: Vec<InputSummary>,
     /// Images that were laid over already.
     images: Vec<(Reference, FileTree, Vec<InputSummary>)>,
+    installed: OnceCell<Installed>,
 }
 
 impl Foundation {
@@ -132,9 +57,10 @@ impl Foundation {
             limits: Limits::default(),
             jobs: recipe.jobs,
         };
-        let mut foundation = match &recipe.dockerfile {
-            Some(input) => Self::from_dockerfile(recipe, input, options, observer)?,
-            None => Self::from_image(recipe, options, observer)?,
+        let mut foundation = match (&recipe.dockerfile, &recipe.reference) {
+            (Some(input), _) => Self::from_dockerfile(recipe, input, options, observer)?,
+            (None, Some(image)) => Self::from_image(recipe, image, options, observer)?,
+            (None, None) => Self::from_nothing(recipe, options),
         };
         foundation.check_architecture(recipe.architecture)?;
         foundation.image.config.set_created(foundation.time);
@@ -143,18 +69,38 @@ impl Foundation {
         if let Some(epoch) = recipe.epoch {
             inputs::lower_new_times(foundation.base.as_ref(), &mut foundation.tree, epoch);
         }
-        let mut tree = foundation.tree.clone();
-        recipe.steps.apply(&mut foundation.editor(&mut tree, observer))?;
-        foundation.tree = tree;
+        if let Some(steps) = &recipe.steps {
+            let mut tree = foundation.tree.clone();
+            steps.apply(&mut foundation.editor(&mut tree, observer))?;
+            foundation.tree = tree;
+        }
         Ok(foundation)
+    }
+
+    fn from_nothing(recipe: &BaseRecipe<'_>, options: Options) -> Self {
+        let time = recipe.epoch.unwrap_or_default();
+        Self {
+            base: None,
+            tree: FileTree::new(Metadata { mtime: time, ..Metadata::directory(0o755) }),
+            streams: LayerStreams::new(recipe.jobs).into(),
+            image: NewImage::scratch(&options.architecture),
+            time,
+            epoch: recipe.epoch,
+            options,
+            cache: recipe.cache.clone(),
+            takes_extensions: None,
+            read: Vec::new(),
+            images: Vec::new(),
+            installed: OnceCell::new(),
+        }
     }
 
     fn from_image(
         recipe: &BaseRecipe<'_>,
+        reference: &Reference,
         options: Options,
         observer: &dyn Observer,
     ) -> Result<Self, RecipeError> {
-        let reference = &recipe.reference;
         let mut stack = Stack::new(options.clone(), observer);
         if let Some(cache) = &recipe.cache {
             stack.keep_records(&**cache);
@@ -166,7 +112,7 @@ impl Foundation {
         Ok(Self {
             base: (layers > 0).then(|| rootfs.tree.clone()),
             tree: rootfs.tree,
-            streams: rootfs.streams,
+            streams: rootfs.streams.into(),
             image,
             time: recipe.epoch.or(rootfs.created).unwrap_or_default(),
             epoch: recipe.epoch,
@@ -175,6 +121,7 @@ impl Foundation {
             takes_extensions: None,
             read: rootfs.inputs,
             images: Vec::new(),
+            installed: OnceCell::new(),
         })
     }
 
@@ -204,7 +151,7 @@ impl Foundation {
         Ok(Self {
             base: built.base.map(|base| base.tree).filter(|_| layers > 0),
             tree: built.tree,
-            streams: built.streams,
+            streams: built.streams.into(),
             image,
             time: recipe.epoch.or(built.created).unwrap_or_default(),
             epoch: recipe.epoch,
@@ -213,6 +160,7 @@ impl Foundation {
             takes_extensions: None,
             read: built.inputs,
             images: Vec::new(),
+            installed: OnceCell::new(),
         })
     }
 
@@ -231,6 +179,12 @@ impl Foundation {
         self.takes_extensions
     }
 
+    /// The time of what is made: when the base image was made, unless another was asked for.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
     /// The root file system.
     #[must_use]
     pub fn tree(&self) -> &FileTree {
@@ -242,49 +196,97 @@ impl Foundation {
         Editor { tree, streams: &self.streams, time: self.time, observer }
     }
 
-    /// An image's tree, read once.
+    /// An image's tree, read once; what was read is added to `read`.
     pub(super) fn image(
         &mut self,
         reference: &Reference,
+        read: &mut Vec<InputSummary>,
         observer: &dyn Observer,
-    ) -> Result<(FileTree, Vec<InputSummary>), RecipeError> {
-        if let Some((_, tree, read)) = self.images.iter().find(|(known, ..)| known == reference) {
-            return Ok((tree.clone(), read.clone()));
+    ) -> Result<FileTree, RecipeError> {
+        if let Some((_, tree, known)) = self.images.iter().find(|(known, ..)| known == reference) {
+            read.extend(known.iter().cloned());
+            return Ok(tree.clone());
         }
+        let mut own = Vec::new();
         let add = &mut |stack: &mut Stack<'_>| Ok(stack.add_image(reference).map(|_| ())?);
-        let (tree, read) = self.load(observer, add)?;
-        self.images.push((reference.clone(), tree.clone(), read.clone()));
-        Ok((tree, read))
+        let tree = self.load(&mut own, observer, add)?;
+        read.extend(own.iter().cloned());
+        self.images.push((reference.clone(), tree.clone(), own));
+        Ok(tree)
     }
 
-    /// A tree whose contents lie among those of the foundation, from what `add` puts on a stack.
+    /// The tree of a version of Kubernetes; what was read is added to `read`.
+    pub(super) fn kubernetes(
+        &mut self,
+        packages: &dyn Kubernetes,
+        read: &mut Vec<InputSummary>,
+        observer: &dyn Observer,
+    ) -> Result<FileTree, RecipeError> {
+        let lay = &mut |stack: &mut Stack<'_>| packages.lay(stack).map_err(RecipeError::Kubernetes);
+        self.load(read, observer, lay)
+    }
+
+    /// A tree whose contents lie among those of the foundation, from what `add` puts on a stack;
+    /// what was read is added to `read`.
     pub(super) fn load(
         &mut self,
+        read: &mut Vec<InputSummary>,
         observer: &dyn Observer,
         add: &mut dyn FnMut(&mut Stack<'_>) -> Result<(), RecipeError>,
-    ) -> Result<(FileTree, Vec<InputSummary>), RecipeError> {
+    ) -> Result<FileTree, RecipeError> {
         let cache = self.cache.clone();
         let mut stack = Stack::new(self.options.clone(), observer);
         if let Some(cache) = &cache {
             stack.keep_records(&**cache);
         }
         add(&mut stack)?;
-        let mut merged = stack.finish_into(&mut self.streams)?;
+        let streams = self.streams.get_mut().ok_or(RecipeError::RootInUse)?;
+        let mut merged = stack.finish_into(streams)?;
         if let Some(epoch) = self.epoch {
             inputs::lower_new_times(None, &mut merged.tree, epoch);
         }
-        Ok((merged.tree, merged.inputs))
+        read.extend(merged.inputs);
+        Ok(merged.tree)
     }
 
-    /// Writes an image with `tree`: the base image's layers and one for the difference.
+    /// What is installed in the base image with the Dockerfile applied: nothing that is done on top
+    /// of it changes its packages. It is read once.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn installed(&self, observer: &dyn Observer) -> Result<Installed, RecipeError> {
+        if let Some(installed) = self.installed.get() {
+            return Ok(installed.clone());
+        }
+        let inventory = Inventory::read(&self.tree, &self.streams, observer)?;
+        let installed = Installed { inventory, time: self.time };
+        Ok(self.installed.get_or_init(|| installed).clone())
+    }
+
+    /// A root file system that recipes for media take. While it or a clone is there, nothing more
+    /// can be made on the foundation.
+    pub(super) fn root(&self, prepared: Prepared) -> Root {
+        let mut inputs = self.read.clone();
+        inputs.extend(prepared.read);
+        Root {
+            epoch: root::time(Some(self.time), &prepared.tree),
+            tree: prepared.tree,
+            streams: self.streams.clone(),
+            architecture: Some(self.options.architecture.clone()),
+            inputs,
+        }
+    }
+
+    /// Writes an image with the base image's layers and one for the difference.
     pub(super) fn write(
         &self,
-        tree: &FileTree,
+        prepared: &Prepared,
         name: &str,
         target: &str,
         store: &mut dyn ImageStore,
         observer: &dyn Observer,
     ) -> Result<ImageReport, RecipeError> {
+        let Prepared { tree, read } = prepared;
         let changes = match &self.base {
             Some(base) => Changes::between(base, tree)?,
             None => Changes::whole(tree)?,
@@ -298,13 +300,15 @@ impl Foundation {
         image.push(layer, &HistoryEntry { created_by, ..HistoryEntry::default() });
         let written = image.write(store, &[name.to_owned()], observer)?;
         let layers = written.layers.iter().map(|(_, layer)| layer.size);
+        let mut inputs = self.read.clone();
+        inputs.extend(read.iter().cloned());
         Ok(ImageReport {
             name: name.to_owned(),
             digest: written.manifest.digest,
             len: layers.sum::<u64>() + written.manifest.size + written.config.size,
             layer_len,
             base_layers,
-            inputs: self.read.clone(),
+            inputs,
         })
     }
 }

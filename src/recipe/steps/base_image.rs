@@ -11,29 +11,6 @@ const DRACUT_TEXT: &str =
     "hostonly=\"no\"\nadd_drivers+=\" xhci_pci_renesas \"\nforce_drivers+=\" xhci_pci_renesas \"\n";
 const MACHINE_ID: &str = "/etc/machine-id";
 
-/// Where a cloud config of CanvOS's `cloudconfigs/` goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloudConfig {
-    /// `mount.yaml`, on Jetson boards.
-    Mount,
-    /// `80_stylus_uki.yaml`, for trusted boot.
-    Uki,
-    /// `80_stylus_maas.yaml`, for MAAS.
-    Maas,
-}
-
-impl CloudConfig {
-    /// Its path in the root file system.
-    #[must_use]
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Mount => "/etc/kairos/mount.yaml",
-            Self::Uki => "/etc/kairos/80_stylus_uki.yaml",
-            Self::Maas => "/system/oem/80_stylus_maas.yaml",
-        }
-    }
-}
-
 /// Puts a file of the project at `path`, owned by 0:0.
 ///
 /// # Errors

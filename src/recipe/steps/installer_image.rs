@@ -1,6 +1,8 @@
 //! Target `iso-image`: the root file system that the installer boots.
 
-use super::{StepError, base_image};
+use bootwright_image::FileTree;
+
+use super::{StepError, base_image, layers};
 use crate::editor::Editor;
 
 const BIN: &str = "/opt/spectrocloud/bin";
@@ -24,6 +26,14 @@ pub fn trim_for_uki(editor: &mut Editor<'_>) {
         }
     }
     editor.remove("/usr/bin/luet");
+}
+
+/// Puts the unpacked `local-ui.tar` where the agent looks for its user interface.
+///
+/// # Errors
+/// [`StepError`].
+pub fn unpack_local_ui(editor: &mut Editor<'_>, local_ui: &FileTree) -> Result<(), StepError> {
+    layers::overlay(editor, local_ui, "/opt/spectrocloud")
 }
 
 /// Removes what every machine must have of its own: SSH host keys, primes of the key exchange, and

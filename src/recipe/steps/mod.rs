@@ -6,8 +6,9 @@
 //! | target | steps |
 //! |---|---|
 //! | `base-image` | [`base_image::place`] of cloud configs, [`base_image::load_usb_drivers`], [`base_image::link_kernel`], [`base_image::link_tools`], [`kairos_release::edit`], [`base_image::clean_up`], [`bootargs::edit`] |
-//! | `iso-image` | [`layers::lay_over`] the agent, [`installer_image::trim_for_uki`], [`layers::overlay`], [`layers::fix_logrotate`], [`installer_image::forget_host`] |
+//! | `iso-image` | [`layers::lay_over`] the agent, [`installer_image::trim_for_uki`], [`layers::overlay`], [`layers::fix_logrotate`], scripts and [`installer_image::unpack_local_ui`], [`installer_image::forget_host`] |
 //! | `provider-image` | [`layers::overlay`] of `etc`, [`layers::fix_logrotate`], [`provider_image::add_provider`], [`provider_image::configure_agent`], [`layers::lay_over`] or [`provider_image::link_kubernetes`], [`installer_image::forget_host`] |
+//! | `uki-provider-image` | [`layers::overlay`] of `etc`, [`layers::fix_logrotate`], [`upgrade_image::fill`] |
 
 pub mod base_image;
 pub mod bootargs;
@@ -15,6 +16,7 @@ pub mod installer_image;
 pub mod kairos_release;
 pub mod layers;
 pub mod provider_image;
+pub mod upgrade_image;
 
 use bootwright_oci::GraftError;
 

@@ -8,7 +8,7 @@ use super::layers::lay_over;
 use crate::editor::Editor;
 
 /// Tells the agent that Kubernetes and the provider came with the image.
-const BUNDLED: &str = "/etc/spectro-sysext/k8s-and-agent-provider-bundled";
+pub(super) const BUNDLED: &str = "/etc/spectro-sysext/k8s-and-agent-provider-bundled";
 const OLD_PROVIDERS: &str = "/usr/local/system/providers";
 const PROVIDERS: &str = "/system/providers";
 /// Where Kubernetes lies on systems with trusted boot.
@@ -77,7 +77,7 @@ pub fn configure_agent(editor: &mut Editor<'_>, config: &AgentConfig<'_>) -> Res
 }
 
 /// Copies a file or a directory's contents where the other tree has it.
-fn copy_from(
+pub(super) fn copy_from(
     editor: &mut Editor<'_>,
     from: &FileTree,
     source: &str,

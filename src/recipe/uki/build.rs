@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bootwright_boot::cpio;
-use bootwright_image::{FileTree, Observer, Phase};
+use bootwright_image::{FileTree, Observer, Phase, Timestamp};
 use bootwright_oci::InputSummary;
 use bootwright_uki::authenticode::{self, Options};
 use bootwright_uki::efi::Variable;
@@ -177,7 +177,16 @@ const LEN_REST: u64 = 8 << 20;
 impl Images {
     pub(super) fn report(self, inputs: Vec<InputSummary>, path: PathBuf) -> UkiReport {
         let (images, stub) = (self.images, self.stub);
-        UkiReport { path, inputs, images, stub, len: 0, sha256: [0; 32] }
+        UkiReport {
+            path,
+            inputs,
+            installed: None,
+            images,
+            stub,
+            epoch: Timestamp::default(),
+            len: 0,
+            sha256: [0; 32],
+        }
     }
 
     /// A serial number for the EFI system partition: from what the machine will measure, so that

@@ -38,9 +38,7 @@ pub(super) fn pack(
     observer: &dyn Observer,
 ) -> Result<(u64, [u8; 32]), RecipeError> {
     let time = Timestamp(label.time);
-    let mut tree = FileTree::new(Metadata { mtime: time, ..Metadata::directory(0o755) });
-    let root = tree.root();
-    add_folder(&mut tree, root, folder, folder, time)?;
+    let tree = tree(folder, time)?;
     let staged = Staged::new(output)?;
     let container = Container {
         name: image_name(name),
@@ -59,6 +57,14 @@ pub(super) fn pack(
     let read = |source| RecipeError::Read { path: output.into(), source };
     let len = staged.file().metadata().map_err(read)?.len();
     Ok((len, checksum::publish(staged, len, observer)?))
+}
+
+/// The files of a folder, with metadata that do not depend on the host.
+pub(super) fn tree(folder: &Path, time: Timestamp) -> Result<FileTree, RecipeError> {
+    let mut tree = FileTree::new(Metadata { mtime: time, ..Metadata::directory(0o755) });
+    let root = tree.root();
+    add_folder(&mut tree, root, folder, folder, time)?;
+    Ok(tree)
 }
 
 /// A name that container engines take: theirs have lower-case letters.

@@ -13,12 +13,11 @@ use bootwright_boot::iso9660::{self, Boot, EfiBoot, Hybrid};
 use bootwright_image::{Blob, FileTree, Observer, Phase, Timestamp, Window};
 use bootwright_partitions::fat;
 
-use super::UkiRecipe;
 use super::build::{Images, Places};
+use super::medium::OnMedium;
 use super::span::Span;
 use crate::output::Staged;
 use crate::recipe::RecipeError;
-use crate::recipe::iso::{Inputs, Medium};
 
 /// The label that Kairos looks for.
 const LABEL: &str = "UKI_ISO_INSTALL";
@@ -27,24 +26,6 @@ const ESP_LABEL: &str = "UKI_BOOT";
 const ESP_ALIGN: u64 = 1 << 20;
 /// Bytes of a sector of the partition, which has fewer than 2^32.
 const SECTOR: u64 = 512;
-
-/// The medium's own tree, but for the EFI system partition.
-pub(super) fn medium(
-    recipe: &UkiRecipe,
-    time: Timestamp,
-    observer: &dyn Observer,
-) -> Result<Medium, RecipeError> {
-    let mut medium = Medium::new(time);
-    medium.add_overlays(&recipe.overlay_iso, recipe.source.jobs, observer)?;
-    let inputs = Inputs {
-        user_data: recipe.user_data.as_deref(),
-        edge_custom_config: recipe.edge_custom_config.as_deref(),
-        cluster_config: recipe.cluster_config.as_deref(),
-        content: &recipe.content,
-    };
-    inputs.add_to(&mut medium, observer)?;
-    Ok(medium)
-}
 
 /// An ISO in a file that has no name yet.
 pub(super) struct Written {
@@ -83,14 +64,15 @@ impl Places for InPartition<'_> {
 /// Writes the ISO that is to become `output`. `build` builds the images.
 pub(super) fn write(
     esp: &FileTree,
-    mut medium: Medium,
+    mut on_medium: OnMedium<'_>,
     time: Timestamp,
     output: &Path,
     build: impl FnOnce(&mut dyn Places) -> Result<Images, RecipeError>,
     observer: &dyn Observer,
 ) -> Result<(Written, Images), RecipeError> {
     let what = "the EFI system partition";
-    let place = medium.add(ESP, 0o644, Blob::deferred(u64::from(u32::MAX) * SECTOR), what)?;
+    let place =
+        on_medium.medium.add(ESP, 0o644, Blob::deferred(u64::from(u32::MAX) * SECTOR), what)?;
     let staged = Staged::new(output)?;
     let named = iso9660::Options {
         volume_id: LABEL.into(),
@@ -98,7 +80,9 @@ pub(super) fn write(
         time,
         ..iso9660::Options::default()
     };
-    let mut iso = iso9660::Writer::new(medium.into_tree(), named, staged.file())?;
+    let (tree, streamed) = on_medium.split();
+    let mut iso = iso9660::Writer::new(tree, named, staged.file())?;
+    streamed.write(&mut iso, observer)?;
     let window = iso.begin_open(place, ESP_ALIGN)?;
     let esp_offset = window.base();
     let options = fat::Options { label: ESP_LABEL.into(), time, ..fat::Options::default() };

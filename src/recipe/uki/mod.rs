@@ -14,23 +14,26 @@ mod folder;
 mod initrd;
 mod iso;
 mod keys;
+mod medium;
 pub(crate) mod requests;
 mod span;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use bootwright_image::Observer;
-use bootwright_oci::InputSummary;
+use bootwright_image::{FileTree, Observer, Timestamp};
+use bootwright_oci::{InputSummary, Reference};
 use bootwright_uki::pcr::Prediction;
 use bootwright_uki::unified::names::Enroll;
 use bootwright_uki::unified::{Contribution, Profile, names};
 
-use super::{RecipeError, Root, Source, checksum};
+use super::agent::AgentRecipe;
+use super::{Installed, RecipeError, Root, Source, checksum};
 use build::{Images, Places, Ready};
 use container::Label;
 use folder::{Growing, InFolder};
 use keys::Keys;
+use medium::OnMedium;
 use requests::{Note, Product};
 
 pub use attach::{Attached, attach};
@@ -86,6 +89,12 @@ pub struct UkiRecipe {
     pub cluster_config: Option<PathBuf>,
     /// Folders with content bundles: `/opt/spectrocloud/content/NAME_partNN` on the ISO.
     pub content: Vec<PathBuf>,
+    /// A tar unpacked into `/opt/spectrocloud` on the ISO.
+    pub local_ui: Option<PathBuf>,
+    /// The agent, which the first boot unpacks: `/stylus-image.tar` on the ISO.
+    pub agent: Option<AgentRecipe>,
+    /// An image with what unpacks it, and its path there: `/luet` on the ISO.
+    pub luet: Option<(Reference, String)>,
 }
 
 /// An image with a title and a command line of its own; its file is called by the title.
@@ -120,14 +129,33 @@ pub struct UkiReport {
     pub path: PathBuf,
     /// What went in.
     pub inputs: Vec<InputSummary>,
+    /// What is installed in the root file system, if the source asks for that.
+    pub installed: Option<Installed>,
     /// The images, the one that starts by itself first.
     pub images: Vec<UkiImage>,
     /// The stub's version, and whether its measurements are known for sure.
     pub stub: (Option<String>, bool),
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// Length of the file in bytes; zero for a folder.
     pub len: u64,
     /// SHA-256 of the file; zero for a folder.
     pub sha256: [u8; 32],
+}
+
+/// The files of an EFI system partition on the build host, until this is dropped.
+pub struct SignedFiles {
+    /// The files, with metadata that do not depend on the host.
+    pub tree: FileTree,
+    /// What was made.
+    pub report: UkiReport,
+    _folder: Growing,
+}
+
+impl std::fmt::Debug for SignedFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedFiles").field("report", &self.report).finish_non_exhaustive()
+    }
 }
 
 /// A folder's files, as far as they matter behind it.
@@ -135,6 +163,15 @@ struct Made {
     built: Images,
     label: Label,
     inputs: Vec<InputSummary>,
+    installed: Option<Installed>,
+    epoch: Timestamp,
+}
+
+impl Made {
+    fn report(self, output: PathBuf) -> UkiReport {
+        let (installed, epoch) = (self.installed, self.epoch);
+        UkiReport { installed, epoch, ..self.built.report(self.inputs, output) }
+    }
 }
 
 /// An image to be: its name, title and command line.
@@ -172,6 +209,9 @@ impl UkiRecipe {
             edge_custom_config: None,
             cluster_config: None,
             content: Vec::new(),
+            local_ui: None,
+            agent: None,
+            luet: None,
         }
     }
 
@@ -189,7 +229,7 @@ impl UkiRecipe {
         let output = self.output(Product::Folder, folder, name);
         let (growing, made) = self.fill(Product::Folder, &output, name, observer)?;
         growing.publish()?;
-        Ok(made.built.report(made.inputs, output))
+        Ok(made.report(output))
     }
 
     /// Writes the same files as a container image, the docker archive `NAME.tar`, and
@@ -207,10 +247,26 @@ impl UkiRecipe {
         let (growing, made) = self.fill(Product::Container, &output, name, observer)?;
         if self.sign_later.is_some() {
             growing.publish()?;
-            return Ok(made.built.report(made.inputs, output));
+            return Ok(made.report(output));
         }
         let (len, sha256) = container::pack(growing.path(), &made.label, name, &output, observer)?;
-        Ok(UkiReport { len, sha256, ..made.built.report(made.inputs, output) })
+        Ok(UkiReport { len, sha256, ..made.report(output) })
+    }
+
+    /// Builds the same files to be put into something else. They lie in a folder beside `output`
+    /// as long as the result is there.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn signed_files(
+        &self,
+        output: &Path,
+        observer: &dyn Observer,
+    ) -> Result<SignedFiles, RecipeError> {
+        let (folder, made) = self.fill(Product::Container, output, "", observer)?;
+        let tree = container::tree(folder.path(), Timestamp(made.label.time))?;
+        let report = made.report(output.to_owned());
+        Ok(SignedFiles { tree, report, _folder: folder })
     }
 
     /// A folder beside `output` with all files.
@@ -236,7 +292,8 @@ impl UkiRecipe {
             let pending = built.pending(&|_| Some(0))?;
             Note::new(product, name, pending, label.clone()).write(requests, &keys)?;
         }
-        Ok((growing, Made { built, label, inputs: root.inputs }))
+        let installed = Installed::of(&self.source, &root, observer)?;
+        Ok((growing, Made { built, label, inputs: root.inputs, installed, epoch: root.epoch }))
     }
 
     /// Writes `NAME.iso` and `NAME.iso.sha256` into `folder`. Both appear when they are complete.
@@ -251,12 +308,15 @@ impl UkiRecipe {
     ) -> Result<UkiReport, RecipeError> {
         let keys = self.keys()?;
         let root = Root::load(&self.source, observer)?;
-        let medium = iso::medium(self, root.epoch, observer)?;
+        let mut medium = OnMedium::new(self, root.epoch, observer)?;
+        let mut inputs = root.inputs.clone();
+        inputs.append(&mut medium.read);
         let ready = Ready::new(self, &root, &keys, observer)?;
         let tree = esp::tree(self, &ready, &keys, root.epoch)?;
         let output = self.output(Product::Iso, folder, name);
         let build = |places: &mut dyn Places| ready.build(self, &root, &keys, places, observer);
         let (written, built) = iso::write(&tree, medium, root.epoch, &output, build, observer)?;
+        let installed = Installed::of(&self.source, &root, observer)?;
         let mut sha256 = [0; 32];
         if let Some(requests) = &keys.requests {
             let pending = built.pending(&|path| written.offset(path))?;
@@ -266,7 +326,8 @@ impl UkiRecipe {
         } else {
             sha256 = checksum::publish(written.file, written.len, observer)?;
         }
-        Ok(UkiReport { len: written.len, sha256, ..built.report(root.inputs, output) })
+        let report = built.report(inputs, output);
+        Ok(UkiReport { installed, epoch: root.epoch, len: written.len, sha256, ..report })
     }
 
     /// The keys, or their public halves and an empty folder for requests.

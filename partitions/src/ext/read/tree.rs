@@ -49,6 +49,7 @@ impl<R: Read + Seek> Volume<R> {
             directories: BTreeSet::from([number::ROOT]),
         };
         while let Some((directory, id)) = open.pop() {
+            check_flags(&directory)?;
             for (name, number) in self.read_directory(&directory)? {
                 if let Some(below) = self.add(&mut found, &directory, id, &name, number)? {
                     open.push(below);
@@ -156,13 +157,13 @@ impl<R: Read + Seek> Volume<R> {
 
 /// Refuses contents that are not stored as they are.
 fn check_flags(inode: &Inode) -> Result<(), ReadError> {
-    for (flag, what) in [
-        (field::INLINE_DATA, "a content in its inode"),
-        (field::ENCRYPTED, "an encrypted content"),
-        (field::COMPRESSED, "a compressed content"),
+    for (flag, problem) in [
+        (field::INLINE_DATA, "its content lies in the inode itself, which is not supported"),
+        (field::ENCRYPTED, "its content is encrypted, which is not supported"),
+        (field::COMPRESSED, "its content is compressed, which is not supported"),
     ] {
         if inode.flags() & flag != 0 {
-            return Err(ReadError::Unsupported { what });
+            return Err(inode.corrupt(problem));
         }
     }
     Ok(())

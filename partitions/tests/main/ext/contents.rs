@@ -71,8 +71,8 @@ fn a_sparse_file_has_the_same_bytes_and_few_blocks() {
         let stored = std::os::unix::fs::MetadataExt::blocks(&file.metadata().unwrap()) * 512;
         assert!(stored < 4 << 20, "{stored} bytes are stored");
         let mut bytes = Vec::new();
-        std::io::Seek::rewind(&mut file).unwrap();
-        std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
         assert!(bytes == make(&tree, &options));
     }
 }

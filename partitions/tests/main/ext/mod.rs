@@ -11,14 +11,14 @@ mod snapshots;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Seek, Write};
 use std::path::Path;
 
 use bootwright_image::{
     BoxError, Device, FileTree, InodeId, Kind, Metadata, Silent, Streams, Timestamp, collect,
     deliver,
 };
-use bootwright_partitions::ext::{Holes, Options, Plan, Variant, Volume};
+use bootwright_partitions::ext::{Contents, Holes, Options, Plan, Variant, Volume};
 use bootwright_partitions::{SectorSize, Size, SparseFile};
 
 use ext4_view::PathBuf;
@@ -221,4 +221,18 @@ fn check(tree: &FileTree, options: &Options) -> Vec<u8> {
     check_with_ext4_view(&image, tree);
     fsck(&image);
     image
+}
+
+/// What was read can be written as either kind with the same holes, and read again.
+fn again<R: Read + Seek>(tree: &FileTree, contents: &Contents<R>) -> [Vec<u8>; 2] {
+    let holes = contents.holes();
+    VARIANTS.map(|variant| {
+        let plan = Plan::new(tree, &options(variant), &holes).unwrap();
+        let mut writer = plan.writer(Vec::new(), &Silent).unwrap();
+        deliver(tree, contents, plan.wanted(), &mut writer, &Silent).unwrap();
+        let image = writer.finish().unwrap();
+        fsck(&image);
+        assert!(read(&image) == look(tree, contents));
+        image
+    })
 }

@@ -135,6 +135,25 @@ proptest! {
     }
 
     #[test]
+    fn what_was_read_can_be_written_again(
+        names in proptest::collection::vec((name(), grown()), 0..20),
+        ext4 in any::<bool>(),
+        block_size in prop_oneof![Just(1024), Just(4096)],
+    ) {
+        let tree = tree_of(&names);
+        let holes = holes_of(&tree);
+        let variant = if ext4 { Variant::Ext4 } else { Variant::Ext2 };
+        let options = Options { block_size: Some(block_size), ..options(variant) };
+        let image = image_of(&Plan::new(&tree, &options, &holes).unwrap(), &tree);
+        let (seen, contents) = Volume::open(Cursor::new(&image), 0).unwrap().into_tree(3).unwrap();
+        // A hole is cut to whole blocks.
+        let kept: u64 = contents.holes().values().flatten().map(|hole| hole.end - hole.start).sum();
+        let told: u64 = holes.values().flatten().map(|hole| hole.end - hole.start).sum();
+        prop_assert!(kept <= told, "{kept} of {told}");
+        again(&seen, &contents);
+    }
+
+    #[test]
     fn whatever_the_bytes_the_reader_does_not_panic(
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..20),
         ext4 in any::<bool>(),

@@ -4,15 +4,15 @@
 //! certain name in its root, the last such. It then runs that system's `/curtin/curtin-hooks`
 //! instead of its own if it can be executed.
 
-use bootwright_image::{FileTree, Kind};
+use bootwright_image::{FileTree, InodeId, Kind};
 
 use crate::recipe::Architecture;
 
 /// Folders by which curtin knows its target.
 const TARGETS: [&str; 3] = ["curtin", "system-data/var/lib/snapd", "snaps"];
 const HOOKS: &str = "curtin/curtin-hooks";
-/// Programs that recent releases look for in the target.
-const PROGRAMS: [&str; 3] = ["bash", "cloud-init", "netplan"];
+/// Programs that recent releases run in the target, and the shell for those that are scripts.
+const PROGRAMS: [&str; 4] = ["bash", "cloud-init", "netplan", "sh"];
 const EXECUTABLE: u16 = 0o111;
 
 /// What was seen in the volumes of a disk.
@@ -52,13 +52,14 @@ impl Findings {
             return;
         }
         self.targets += 1;
-        let hooks = tree.lookup(HOOKS.as_bytes()).map(|inode| tree.inode(inode));
-        self.hooks |= hooks.is_some_and(|inode| {
+        let is_program = |inode: InodeId| {
+            let inode = tree.inode(inode);
             inode.as_file().is_some() && inode.metadata.mode & EXECUTABLE != 0
-        });
+        };
+        self.hooks |= tree.lookup(HOOKS.as_bytes()).is_some_and(is_program);
         let there = |name: &str| {
             let mut folders = ["usr/bin", "bin", "usr/sbin"].iter();
-            folders.any(|folder| find(&format!("{folder}/{name}")).is_some())
+            folders.any(|folder| find(&format!("{folder}/{name}")).is_some_and(is_program))
         };
         self.lacking.extend(PROGRAMS.iter().filter(|name| !there(name)));
     }

@@ -1,54 +1,66 @@
 //! A disk for MAAS: a cloud root file system boots first, keeps what MAAS says about the machine,
-//! and hands over to recovery.
+//! and hands over to recovery; or recovery boots at once, and a small partition is there for curtin
+//! to land on.
 //!
 //! ```text
 //!  efi            FAT    COS_GRUB
 //!  ubuntu_rootfs  ext4   UBUNTU_ROOTFS   the cloud root file system, /curtin, the first boot's service
+//!  (or) curtin    ext2   COS_CURTIN      /curtin and a shell
 //!  oem            ext2   COS_OEM         the menu's entry for the first boot
 //!  recovery       ext2   COS_RECOVERY
 //!  content        ext4   COS_CONTENT     when there is content
 //! ```
 
+mod cloud;
 mod findings;
+mod landing;
 
 use std::path::{Path, PathBuf};
 
-use bootwright_boot::loaders::find_kernel;
 use bootwright_gzip::{Gzip, Options as GzipOptions};
-use bootwright_image::{Blob, FileTree, Kind, Metadata, Observer, Phase};
+use bootwright_image::{FileTree, Observer, Phase, Timestamp};
+use bootwright_oci::InputSummary;
 use bootwright_partitions::SectorSize;
 use bootwright_partitions::ext::Holes;
 
-use super::grub;
 use super::layout::{self, Recovery};
 use super::trees::{self, Content, Oem};
-use super::volume::{Shape, emit};
+use super::volume::{Part, Shape, emit, work};
 use super::{DiskReport, report};
 use crate::cache::{add_digests, tree_digest};
 use crate::output::Staged;
 use crate::recipe::iso::check_user_data;
-use crate::recipe::{RecipeError, Root, Source, architecture, checksum};
+use crate::recipe::{Architecture, Installed, RecipeError, Root, Source, architecture, checksum};
 
+use cloud::Cloud;
+pub use cloud::{CloudError, CloudSource};
 pub(crate) use findings::Findings;
+pub use landing::LandingError;
 
 /// What boots first.
 const FIRST_ENTRY: &str = "ubuntu-firstboot";
-const MENU: &str = include_str!("grubcustom");
-/// Files of the cloud root file system: path, mode, content.
-const ADDED: [(&str, u16, &str); 3] = [
-    ("curtin/curtin-hooks", 0o750, include_str!("curtin-hooks")),
-    ("opt/spectrocloud/scripts/setup-recovery.sh", 0o755, include_str!("setup-recovery.sh")),
-    ("etc/systemd/system/setup-recovery.service", 0o644, include_str!("setup-recovery.service")),
-];
-const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
+/// The landing partition's label.
+const LANDING: &str = "COS_CURTIN";
+/// What a machine of MAAS does before its recovery system.
+#[derive(Clone, Debug)]
+pub enum FirstBoot {
+    /// It boots this root file system.
+    Cloud(CloudSource),
+    /// Nothing: curtin lands on a partition of its own and leaves to the recovery system what MAAS
+    /// says.
+    Landing {
+        /// A static busybox of the build host; `None` takes the base image's.
+        busybox: Option<PathBuf>,
+    },
+}
 
 /// Every input of a disk for MAAS.
 #[derive(Clone, Debug)]
 pub struct MaasRecipe {
     /// The root file system of the system that recovery installs.
     pub source: Source,
-    /// The root file system that boots first.
-    pub cloud: Source,
+    /// What comes before it.
+    pub first: FirstBoot,
     /// Cloud-config: `90_custom.yaml` of the OEM partition.
     pub user_data: Option<PathBuf>,
     /// Folders with content bundles.
@@ -65,6 +77,10 @@ pub struct MaasRecipe {
 pub struct MaasReport {
     /// The disk inside.
     pub disk: DiskReport,
+    /// The file system that the cloud root file system was taken from, where it was an image.
+    pub cloud: Option<String>,
+    /// The time of everything that was written.
+    pub epoch: Timestamp,
     /// The architecture, as MAAS names it.
     pub architecture: &'static str,
     /// Length of the compressed file in bytes.
@@ -84,11 +100,11 @@ pub fn upload_command(name: &str, architecture: &str, path: &str) -> String {
 }
 
 impl MaasRecipe {
-    /// Two root file systems, with everything else as it comes.
+    /// A root file system and what comes before it, with everything else as it comes.
     #[must_use]
-    pub fn new(source: Source, cloud: Source) -> Self {
+    pub fn new(source: Source, first: FirstBoot) -> Self {
         let (user_data, cluster_config, edge_custom_config) = (None, None, None);
-        Self { source, cloud, user_data, content: Vec::new(), cluster_config, edge_custom_config }
+        Self { source, first, user_data, content: Vec::new(), cluster_config, edge_custom_config }
     }
 
     /// Writes `NAME.raw.gz` and `NAME.raw.gz.sha256` into `folder`. The disk itself is never held.
@@ -107,23 +123,19 @@ impl MaasRecipe {
         let jobs = self.source.jobs;
         let mut root = Root::load(&self.source, observer)?;
         root.add_mount_points().map_err(RecipeError::MountPoint)?;
-        let mut cloud = Root::load(&self.cloud, observer)?;
-        cloud.add_mount_points().map_err(RecipeError::MountPoint)?;
-        let menu = grub::with_kernel(MENU, &find_kernel(&cloud.tree).map_err(RecipeError::Cloud)?);
-        prepare(&mut cloud)?;
-        for root in [&mut root, &mut cloud] {
-            add_digests(&mut root.tree, jobs, observer)?;
-        }
-        let seed = blake3::hash(&[tree_digest(&root), tree_digest(&cloud)].concat());
-        let shape = Shape { sector_size: SectorSize::B512, size: None, seed: *seed.as_bytes() };
+        add_digests(&mut root.tree, jobs, observer)?;
+        let architecture = architecture(&root, &self.source)?;
+        let first = First::load(&self.first, &root, architecture, folder, observer)?;
+        let seed = first.seed(&root);
+        let shape = Shape { sector_size: SectorSize::B512, size: None, seed };
         let holes = Holes::new();
         let recovery = Recovery::new(&root, &holes, &shape, observer)?;
-        let architecture = architecture(&root, &self.source)?;
         let efi = trees::efi(&root, architecture, observer)?;
+        let menu = first.menu()?;
         let oem = Oem {
             user_data: self.user_data.as_deref(),
-            next_entry: FIRST_ENTRY,
-            menu: Some(&menu),
+            next_entry: first.entry(),
+            menu: menu.as_deref(),
             state: recovery.state(),
         };
         let oem = trees::oem(&oem, root.epoch)?;
@@ -136,8 +148,8 @@ impl MaasRecipe {
         let content = content.tree(root.epoch)?;
         let mut parts = vec![
             layout::efi(&efi, &shape, root.epoch)?,
-            layout::cloud(&cloud, &holes, &shape)?,
-            layout::oem(&oem, &holes, &shape, root.epoch)?,
+            first.part(&holes, &shape, root.epoch)?,
+            layout::small("oem", "COS_OEM", &oem, &holes, &shape, root.epoch)?,
             recovery.part(&root, &holes, &holes, &shape)?,
         ];
         if let Some((tree, len)) = &content {
@@ -145,7 +157,7 @@ impl MaasRecipe {
         }
         let plan = shape.plan(&parts)?;
         let staged = Staged::new(&folder.join(format!("{name}.raw.gz")))?;
-        observer.begin(Phase::Write, Some(root.content_len() + cloud.content_len()));
+        observer.begin(Phase::Write, Some(work(&parts)));
         let output = Gzip::new(staged.file(), GzipOptions::new(jobs));
         let (_, summary) = emit(&plan, &parts, output, observer)?.finish()?;
         observer.end(Phase::Write);
@@ -153,46 +165,82 @@ impl MaasRecipe {
         let slots = parts.iter().zip(plan.slots());
         let partitions = slots.map(|(part, slot)| report(part, slot.offset)).collect();
         drop(parts);
+        let installed = Installed::of(&self.source, &root, observer)?;
+        let (more, cloud) = first.into_report();
         let mut inputs = root.inputs;
-        inputs.extend(cloud.inputs);
-        let disk = DiskReport { inputs, partitions, len: plan.len() };
-        let architecture = architecture.oci_name();
-        Ok(MaasReport { disk, architecture, len: summary.compressed, sha256 })
+        inputs.extend(more);
+        let disk = DiskReport { inputs, installed, partitions, len: plan.len() };
+        let (architecture, len, epoch) = (architecture.oci_name(), summary.compressed, root.epoch);
+        Ok(MaasReport { disk, cloud, epoch, architecture, len, sha256 })
     }
 }
 
-/// Adds to the cloud root file system what its first boot needs.
-fn prepare(cloud: &mut Root) -> Result<(), RecipeError> {
-    let folder = Metadata { mtime: cloud.epoch, ..Metadata::directory(0o755) };
-    let tree = &mut cloud.tree;
-    for (path, mode, text) in ADDED {
-        let metadata = Metadata { mtime: cloud.epoch, ..Metadata::file(mode) };
-        put(tree, path, &folder, |tree, parent, name| {
-            tree.add_file(parent, name, metadata.clone(), Blob::from(text)).map(|_| ())
-        })?;
-    }
-    let link = Kind::Symlink(b"/etc/systemd/system/setup-recovery.service".to_vec().into());
-    let metadata = Metadata { mtime: cloud.epoch, ..Metadata::file(0o777) };
-    put(tree, &format!("{WANTS}/setup-recovery.service"), &folder, |tree, parent, name| {
-        tree.add(parent, name, metadata.clone(), link.clone()).map(|_| ())
-    })
+/// What comes before recovery, read and ready.
+enum First {
+    Cloud(Box<Cloud>),
+    Landing(FileTree),
 }
 
-/// Adds an entry; one of the same name goes.
-fn put(
-    tree: &mut FileTree,
-    path: &str,
-    folder: &Metadata,
-    add: impl Fn(
-        &mut FileTree,
-        bootwright_image::InodeId,
-        &[u8],
-    ) -> Result<(), bootwright_image::TreeError>,
-) -> Result<(), RecipeError> {
-    let place = || format!("/{path} of the cloud root file system");
-    let failed = |source| RecipeError::Place { path: place(), source };
-    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let parent = tree.add_directories(parent.as_bytes(), folder).map_err(failed)?;
-    tree.remove(parent, name.as_bytes());
-    add(tree, parent, name.as_bytes()).map_err(failed)
+impl First {
+    fn load(
+        wanted: &FirstBoot,
+        root: &Root,
+        architecture: Architecture,
+        folder: &Path,
+        observer: &dyn Observer,
+    ) -> Result<Self, RecipeError> {
+        Ok(match wanted {
+            FirstBoot::Cloud(source) => {
+                Self::Cloud(Box::new(Cloud::load(source, folder, observer)?))
+            }
+            FirstBoot::Landing { busybox } => {
+                Self::Landing(landing::tree(root, busybox.as_deref(), architecture, observer)?)
+            }
+        })
+    }
+
+    /// What all identifiers of the disk come from.
+    fn seed(&self, root: &Root) -> [u8; 32] {
+        let first = match self {
+            Self::Cloud(cloud) => cloud.digest(),
+            Self::Landing(_) => *blake3::hash(LANDING.as_bytes()).as_bytes(),
+        };
+        *blake3::hash(&[tree_digest(root), first].concat()).as_bytes()
+    }
+
+    /// What GRUB boots first, of its menu.
+    fn entry(&self) -> &'static str {
+        match self {
+            Self::Cloud(_) => FIRST_ENTRY,
+            Self::Landing(_) => trees::RECOVERY_ENTRY,
+        }
+    }
+
+    /// More for GRUB's menu.
+    fn menu(&self) -> Result<Option<String>, RecipeError> {
+        match self {
+            Self::Cloud(cloud) => cloud.menu().map(Some),
+            Self::Landing(_) => Ok(None),
+        }
+    }
+
+    fn part<'t>(
+        &'t self,
+        none: &'t Holes,
+        shape: &Shape,
+        time: Timestamp,
+    ) -> Result<Part<'t>, RecipeError> {
+        match self {
+            Self::Cloud(cloud) => layout::cloud(&cloud.root, cloud.streams(), &cloud.holes, shape),
+            Self::Landing(tree) => layout::small("curtin", LANDING, tree, none, shape, time),
+        }
+    }
+
+    /// What went in, and out of which image.
+    fn into_report(self) -> (Vec<InputSummary>, Option<String>) {
+        match self {
+            Self::Cloud(cloud) => (cloud.root.inputs, cloud.place),
+            Self::Landing(_) => (Vec::new(), None),
+        }
+    }
 }

@@ -1,14 +1,17 @@
 //! Reads tables back and says what is wrong with them. Nothing here shares code with the
 //! encoder but the offsets of the fields.
 
+mod check;
+mod finding;
+
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::format::{
-    ENTRY_LEN, HEADER_LEN, NAME_MAX, PRIMARY_LBA, REVISION, SIGNATURE, entry, header,
-};
+use super::format::{ENTRY_LEN, NAME_MAX, PRIMARY_LBA, SIGNATURE, entry, header};
 use super::plan::Entry;
 use crate::bytes::{array, u16_at, u32_at, u64_at};
 use crate::{Guid, SectorSize, mbr};
+use check::{check_crc, check_header};
+pub use finding::Finding;
 
 /// The most bytes of entries that are read: far more than any tool makes.
 const ENTRIES_LEN_MAX: u64 = 1 << 22;
@@ -23,100 +26,6 @@ pub enum ReadError {
     /// Neither a primary nor a backup header.
     #[error("no GUID partition table")]
     NoTable,
-}
-
-/// Something wrong with a table. `copy` is `primary` or `backup`; partitions count from 1.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Finding {
-    /// No header where there should be one.
-    #[error("{copy} gpt: no header at sector {lba}")]
-    Missing {
-        /// Which table.
-        copy: &'static str,
-        /// The sector.
-        lba: u64,
-    },
-    /// A CRC does not fit its bytes.
-    #[error("{copy} gpt: crc of the {what} is {computed:#010x}, the header says {stored:#010x}")]
-    Crc {
-        /// Which table.
-        copy: &'static str,
-        /// `header` or `entries`.
-        what: &'static str,
-        /// What the header says.
-        stored: u32,
-        /// What the bytes give.
-        computed: u32,
-    },
-    /// A field of a header has a wrong value.
-    #[error("{copy} gpt: {field} is {found}, expected {expected}")]
-    Field {
-        /// Which table.
-        copy: &'static str,
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        found: u64,
-        /// The value it should have.
-        expected: u64,
-    },
-    /// The array of entries is not on the disk, or too large to read.
-    #[error("{copy} gpt: {len} bytes of entries at sector {lba} cannot be read")]
-    Entries {
-        /// Which table.
-        copy: &'static str,
-        /// Where they should be.
-        lba: u64,
-        /// How many bytes.
-        len: u64,
-    },
-    /// The two tables differ.
-    #[error("the primary and the backup gpt differ in {what}")]
-    Differ {
-        /// In what.
-        what: &'static str,
-    },
-    /// A partition is empty or reaches out of the usable sectors.
-    #[error("partition {number}: sectors {first} to {last} are not within {min} to {max}")]
-    Bounds {
-        /// The partition.
-        number: usize,
-        /// Its first sector.
-        first: u64,
-        /// Its last sector.
-        last: u64,
-        /// The first usable sector.
-        min: u64,
-        /// The last usable sector.
-        max: u64,
-    },
-    /// Two partitions share sectors.
-    #[error("partitions {first} and {second} overlap at sector {lba}")]
-    Overlap {
-        /// The one that begins earlier.
-        first: usize,
-        /// The other.
-        second: usize,
-        /// The first sector they share.
-        lba: u64,
-    },
-    /// Two partitions have one GUID.
-    #[error("partitions {first} and {second} have the same GUID {guid}")]
-    SameGuid {
-        /// One of them.
-        first: usize,
-        /// The other.
-        second: usize,
-        /// The GUID.
-        guid: Guid,
-    },
-    /// The master boot record in front has no protective entry over the disk.
-    #[error("protective mbr: {problem}")]
-    ProtectiveMbr {
-        /// What is wrong.
-        problem: String,
-    },
 }
 
 /// One of a disk's two tables.
@@ -278,46 +187,6 @@ impl<'a, R: Read + Seek> Disk<'a, R> {
     }
 }
 
-fn check_header(copy: &'static str, sector: &[u8], lba: u64, findings: &mut Vec<Finding>) {
-    let size = u32_at(sector, header::SIZE);
-    let covered = usize::try_from(size).ok().filter(|size| *size >= HEADER_LEN);
-    match covered.and_then(|size| sector.get(..size)) {
-        Some(covered) => {
-            let mut covered = covered.to_vec();
-            covered[header::CRC..header::CRC + 4].fill(0);
-            check_crc(copy, "header", u32_at(sector, header::CRC), &covered, findings);
-        }
-        None => findings.push(Finding::Field {
-            copy,
-            field: "header size",
-            found: size.into(),
-            expected: HEADER_LEN as u64,
-        }),
-    }
-    for (field, found, expected) in [
-        ("revision", u32_at(sector, header::REVISION).into(), REVISION.into()),
-        ("my lba", u64_at(sector, header::MY_LBA), lba),
-        ("entry size", u32_at(sector, header::ENTRY_LEN).into(), ENTRY_LEN as u64),
-    ] {
-        if found != expected {
-            findings.push(Finding::Field { copy, field, found, expected });
-        }
-    }
-}
-
-fn check_crc(
-    copy: &'static str,
-    what: &'static str,
-    stored: u32,
-    bytes: &[u8],
-    findings: &mut Vec<Finding>,
-) {
-    let computed = crc32fast::hash(bytes);
-    if computed != stored {
-        findings.push(Finding::Crc { copy, what, stored, computed });
-    }
-}
-
 fn decode_entries(bytes: &[u8], entry_len: usize) -> Vec<(usize, Entry)> {
     let guid = |bytes: &[u8], at| Guid(array(bytes, at).unwrap_or_default());
     bytes
@@ -338,78 +207,4 @@ fn decode_entries(bytes: &[u8], entry_len: usize) -> Vec<(usize, Entry)> {
             (index + 1, entry)
         })
         .collect()
-}
-
-impl Found {
-    /// With the checks that need both tables or the partitions.
-    fn checked(mut self, last_lba: u64) -> Self {
-        let mut findings = Vec::new();
-        if let Some(primary) = &self.primary
-            && primary.alternate_lba != last_lba
-        {
-            findings.push(Finding::Field {
-                copy: "primary",
-                field: "alternate lba",
-                found: primary.alternate_lba,
-                expected: last_lba,
-            });
-        }
-        if let Some(backup) = &self.backup
-            && backup.alternate_lba != PRIMARY_LBA
-        {
-            findings.push(Finding::Field {
-                copy: "backup",
-                field: "alternate lba",
-                found: backup.alternate_lba,
-                expected: PRIMARY_LBA,
-            });
-        }
-        if let (Some(a), Some(b)) = (&self.primary, &self.backup) {
-            for (what, same) in [
-                ("the disk's GUID", a.disk_guid == b.disk_guid),
-                (
-                    "the usable sectors",
-                    (a.first_usable, a.last_usable) == (b.first_usable, b.last_usable),
-                ),
-                ("the entries", a.entries == b.entries),
-            ] {
-                if !same {
-                    findings.push(Finding::Differ { what });
-                }
-            }
-        }
-        if let Some(table) = self.table() {
-            table.check_partitions(&mut findings);
-        }
-        self.findings.extend(findings);
-        self
-    }
-}
-
-impl Copy {
-    fn check_partitions(&self, findings: &mut Vec<Finding>) {
-        let (min, max) = (self.first_usable, self.last_usable);
-        for (number, entry) in &self.entries {
-            let (first, last) = (entry.first_lba, entry.last_lba);
-            if first > last || first < min || last > max {
-                findings.push(Finding::Bounds { number: *number, first, last, min, max });
-            }
-        }
-        let mut sorted: Vec<_> = self.entries.iter().collect();
-        sorted.sort_by_key(|(number, entry)| (entry.first_lba, *number));
-        for pair in sorted.windows(2) {
-            let ((first, earlier), (second, later)) = (pair[0], pair[1]);
-            if later.first_lba <= earlier.last_lba {
-                let (first, second) = (*first, *second);
-                findings.push(Finding::Overlap { first, second, lba: later.first_lba });
-            }
-        }
-        sorted.sort_by_key(|(number, entry)| (entry.guid, *number));
-        for pair in sorted.windows(2) {
-            let ((first, a), (second, b)) = (pair[0], pair[1]);
-            if a.guid == b.guid {
-                findings.push(Finding::SameGuid { first: *first, second: *second, guid: a.guid });
-            }
-        }
-    }
 }

@@ -1,61 +1,28 @@
 //! The root file system: a base image, what is laid over it, and its times.
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod source;
+mod streams;
 
 use bootwright_image::{Blob, FileTree, InodeId, Metadata, Observer, Timestamp, TreeError};
-use bootwright_oci::{InputSummary, LayerStreams, Limits, Options, Reference, Stack};
+use bootwright_oci::{InputSummary, Limits, Options, Stack};
 
 use super::{Architecture, RecipeError};
-use crate::cache::{Cache, add_digests};
+use crate::cache::add_digests;
 use crate::dockerfile::Built;
+
+pub use source::{Base, Layered, Source};
+pub use streams::SharedStreams;
 
 /// Where the product's own files live in the root file system.
 const PRODUCT: &[u8] = b"/opt/spectrocloud";
 
-/// What a root file system is made from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The container image.
-    pub base: Reference,
-    /// Folders laid over it, in order; see [`Stack::add_overlay`].
-    pub overlays: Vec<PathBuf>,
-    /// A tar unpacked into `/opt/spectrocloud`.
-    pub local_ui: Option<PathBuf>,
-    /// Which platform to take from an image for several; `None` takes this program's own.
-    pub architecture: Option<Architecture>,
-    /// Lowers newer modification times and becomes every time written by the recipes.
-    pub epoch: Option<Timestamp>,
-    /// Threads that read layers.
-    pub jobs: NonZeroUsize,
-    /// What remembers work between builds.
-    pub cache: Option<Arc<Cache>>,
-}
-
-impl Source {
-    /// `base` alone, read by one thread.
-    #[must_use]
-    pub fn new(base: Reference) -> Self {
-        Self {
-            base,
-            overlays: Vec::new(),
-            local_ui: None,
-            architecture: None,
-            epoch: None,
-            jobs: NonZeroUsize::MIN,
-            cache: None,
-        }
-    }
-}
-
 /// A root file system that is ready to be written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Root {
     /// The merged tree.
     pub tree: FileTree,
     /// Delivers what the layers hold.
-    pub streams: LayerStreams,
+    pub streams: SharedStreams,
     /// The time for everything that a recipe writes itself.
     pub epoch: Timestamp,
     /// The image's architecture, where it names one.
@@ -65,11 +32,30 @@ pub struct Root {
 }
 
 impl Root {
-    /// Reads and merges everything.
+    /// Reads and merges an image with what is laid over it, or takes what is ready.
     ///
     /// # Errors
     /// [`RecipeError`].
     pub fn load(source: &Source, observer: &dyn Observer) -> Result<Self, RecipeError> {
+        let mut root = match &source.base {
+            Base::Image(layered) => Self::read(layered, source, observer)?,
+            Base::Ready(root) => Self::clone(root),
+        };
+        if source.cache.is_some() {
+            add_digests(&mut root.tree, source.jobs, observer)?;
+        }
+        if let Some(epoch) = source.epoch {
+            lower_times(&mut root.tree, epoch);
+            root.epoch = clamped(epoch);
+        }
+        Ok(root)
+    }
+
+    fn read(
+        layered: &Layered,
+        source: &Source,
+        observer: &dyn Observer,
+    ) -> Result<Self, RecipeError> {
         let wanted = source.architecture.or_else(Architecture::host);
         let options = Options {
             architecture: wanted.unwrap_or(Architecture::Amd64).oci_name().into(),
@@ -80,28 +66,18 @@ impl Root {
         if let Some(cache) = &source.cache {
             stack.keep_records(&**cache);
         }
-        let base = stack.add_image(&source.base)?;
-        if let Some(archive) = &source.local_ui {
+        let base = stack.add_image(&layered.image)?;
+        if let Some(archive) = &layered.local_ui {
             stack.add_archive(archive, PRODUCT)?;
         }
-        for overlay in &source.overlays {
+        for overlay in &layered.overlays {
             stack.add_overlay(overlay)?;
         }
-        let mut rootfs = stack.finish()?;
-        if source.cache.is_some() {
-            add_digests(&mut rootfs.tree, source.jobs, observer)?;
-        }
-        if let Some(epoch) = source.epoch {
-            lower_times(&mut rootfs.tree, epoch);
-        }
-        let epoch = source
-            .epoch
-            .or(rootfs.created.filter(|created| created.0 > 0))
-            .unwrap_or_else(|| newest(&rootfs.tree));
+        let rootfs = stack.finish()?;
         Ok(Self {
+            epoch: time(rootfs.created, &rootfs.tree),
             tree: rootfs.tree,
-            streams: rootfs.streams,
-            epoch: Timestamp(epoch.clamp_to_u32().into()),
+            streams: rootfs.streams.into(),
             architecture: Some(base.architecture).filter(|name| !name.is_empty()),
             inputs: rootfs.inputs,
         })
@@ -115,13 +91,10 @@ impl Root {
         if let Some(epoch) = epoch {
             lower_times(&mut built.tree, epoch);
         }
-        let epoch = epoch
-            .or(built.created.filter(|created| created.0 > 0))
-            .unwrap_or_else(|| newest(&built.tree));
         Self {
+            epoch: epoch.map_or_else(|| time(built.created, &built.tree), clamped),
             tree: built.tree,
-            streams: built.streams,
-            epoch: Timestamp(epoch.clamp_to_u32().into()),
+            streams: built.streams.into(),
             architecture: Some(built.platform.architecture),
             inputs: built.inputs,
         }
@@ -169,6 +142,18 @@ fn lower_times(tree: &mut FileTree, epoch: Timestamp) {
         let mtime = &mut tree.metadata_mut(id).mtime;
         *mtime = (*mtime).min(epoch);
     }
+}
+
+/// The time of what recipes write: the one at which the image was made, else that of its newest
+/// file.
+pub(super) fn time(created: Option<Timestamp>, tree: &FileTree) -> Timestamp {
+    let known = created.filter(|created| created.0 > 0);
+    clamped(known.unwrap_or_else(|| newest(tree)))
+}
+
+/// The nearest time that all formats can write.
+fn clamped(time: Timestamp) -> Timestamp {
+    Timestamp(time.clamp_to_u32().into())
 }
 
 fn newest(tree: &FileTree) -> Timestamp {
