@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use bootwright::oci::Reference;
 use bootwright::recipe::{Root, Source};
 use bootwright_gzip::{Gzip, Options};
 use bootwright_image::{Blob, FileTree, InodeId, Metadata, Silent, SparseWrite};
@@ -60,7 +61,8 @@ pub(crate) fn make(alone: &Alone) -> Result<(), String> {
 }
 
 fn ext4(reference: &str, len: u64, output: &File) -> Result<(), String> {
-    let source = Source { jobs: jobs(), ..Source::new(reference.parse().map_err(text)?) };
+    let reference: Reference = reference.parse().map_err(text)?;
+    let source = Source { jobs: jobs(), ..Source::new(reference) };
     let root = Root::load(&source, &Silent).map_err(text)?;
     let (time, size) = (root.epoch, Size::Exact(len));
     let options = ext::Options { time, size, ..ext::Options::new(ext::Variant::Ext4) };
