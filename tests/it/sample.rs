@@ -142,18 +142,18 @@ fn the_sample_is_built_as_the_readme_says() {
     for line in ["system.registry: registry.example.com", "system.osVersion: 22"] {
         assert!(printed.contains(&format!("\n  {line}\n")), "{printed}");
     }
-    assert_eq!(
-        names(&sample.build("")),
-        [
-            "k3s-1.31.4-v4.4.12-demo.manifest.json",
-            "k3s-1.32.1-v4.4.12-demo.manifest.json",
-            "palette-edge-installer.iso",
-            "palette-edge-installer.iso.sha256",
-            "palette-edge-installer.manifest.json",
-            "palette-installer-image.manifest.json",
-            "provider-images",
-        ]
-    );
+    let made = names(&sample.build(""));
+    for name in [
+        "k3s-1.31.4-v4.4.12-demo.manifest.json",
+        "k3s-1.32.1-v4.4.12-demo.manifest.json",
+        "palette-edge-installer.iso",
+        "palette-edge-installer.iso.sha256",
+        "palette-edge-installer.manifest.json",
+        "palette-installer-image.manifest.json",
+        "provider-images",
+    ] {
+        assert!(made.iter().any(|there| there == name), "{name} is not in {made:?}");
+    }
     check_iso(&sample);
     check_images(&sample);
 }
