@@ -27,7 +27,9 @@ pub fn image_names(
         for instruction in &file.stages[number].instructions {
             let Instruction::Copy(copy) = &instruction.item else { continue };
             let Some(from) = &copy.from else { continue };
-            if find_stage(&file.stages[..number], from).is_none() {
+            // A bare word is rather a stage that is spelled wrongly: the build tells that better.
+            let is_image = from.contains([':', '/', '@']);
+            if is_image && find_stage(&file.stages[..number], from).is_none() {
                 names.insert(from.clone());
             }
         }
