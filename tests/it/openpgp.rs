@@ -121,7 +121,7 @@ fn gnupg_believes_signatures_of_all_kinds_of_keys() {
     }
     // The time is that of the image, or of the key where that is later.
     let shown = text(
-        &mut gpg.command(&["--list-packets", "edge.iso.sha256.asc"]).current_dir(gpg.folder.path()),
+        gpg.command(&["--list-packets", "edge.iso.sha256.asc"]).current_dir(gpg.folder.path()),
     );
     assert!(shown.contains("created 1767323045"), "{shown}");
     let words = [&build[..], &["--openpgp-key", "rsa.sec"]].concat();
