@@ -60,7 +60,8 @@ impl Site {
     /// Credentials for everything but the packages.
     fn write_auth(&self) {
         let entry = |path: &str| format!(r#""{}/{path}":{{"auth":"d2hvOndoYXQ="}}"#, self.host);
-        let file = format!(r#"{{"auths":{{{},{}}}}}"#, entry("edge"), entry("stylus"));
+        let entries = ["edge", "stylus", "third-party"].map(entry);
+        let file = format!(r#"{{"auths":{{{}}}}}"#, entries.join(","));
         fs::write(self.at("auth.json"), file).unwrap();
     }
 
@@ -150,6 +151,7 @@ fn a_project_is_fetched_through_a_proxy_and_built_without_network() {
         "luet-repo-amd:repository.yaml",
         "luet-repo-amd:tree.tar",
         "stylus:1",
+        "third-party:1",
     ];
     assert_eq!(names, expected.map(|name| format!("{}/{name}", site.host)));
     assert!(lock.lines().skip(2).all(|line| line.contains(" amd64 sha256:")), "{lock}");

@@ -42,7 +42,7 @@ echo provider > system/providers/agent-provider-k3s; chmod 755 system/providers/
 echo brand > etc/kairos/branding/logo; echo stylus > etc/kairos/branding/stylus_config.yaml
 echo elemental > etc/elemental/config.yaml
 cp "$P/.edge-custom-config.yaml" oem/.edge_custom_config.yaml
-printf 1.26.4-k3s1 > usr/bin/k3s; chmod 755 usr/bin/k3s
+echo etcdctl > usr/bin/etcdctl; printf 1.26.4-k3s1 > usr/bin/k3s; chmod 755 usr/bin/etcdctl usr/bin/k3s
 : > etc/machine-id; chmod 444 etc/machine-id
 "#;
 
@@ -79,6 +79,8 @@ impl Made {
                 ("opt/spectrocloud/bin/agent", 0o755, b"not here\n"),
             ],
         );
+        let etcdctl = "binaries/etcdctl/latest/palette/amd64/etcdctl";
+        put(&store, &format!("{host}/third-party:1"), &[(etcdctl, 0o755, b"etcdctl\n")]);
         put_packages(&store, host, &["1.26.4-k3s1", "1.27.2-k3s1"]);
         Some(made)
     }
@@ -88,7 +90,7 @@ impl Made {
             "IMAGE_REGISTRY=ttl.sh\nIMAGE_REPO=ubuntu\nCUSTOM_TAG=demo\nPE_VERSION=v4.4.12\n\
              OS_DISTRIBUTION=ubuntu\nOS_VERSION=22.04\nARCH=amd64\nK8S_DISTRIBUTION=k3s\n\
              BASE_IMAGE=oci:{}\nSPECTRO_PUB_REPO={host}\nSPECTRO_LUET_REPO={host}\n\
-             STYLUS_BASE={host}/stylus:1\nK3S_PROVIDER_VERSION=v1\nK3S_FLAVOR_TAG=k3s1\n",
+             STYLUS_BASE={host}/stylus:1\nSPECTRO_THIRD_PARTY_IMAGE={host}/third-party:1\nK3S_PROVIDER_VERSION=v1\nK3S_FLAVOR_TAG=k3s1\n",
             self.base.display()
         );
         for (name, content) in [

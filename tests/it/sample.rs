@@ -126,6 +126,7 @@ fn the_provider_image_is_what_the_steps_of_canvos_give() {
         ("edge/stylus-framework-linux-amd64:v4.4.12", "agent"),
         ("edge/kairos-io/provider-k3s:v4.10.3", "provider"),
         ("luet-repo-amd:k3s-k8s-1.31.4-k3s1", "kubernetes"),
+        ("third-party/spectro-third-party:4.8", "programs"),
     ] {
         steps.arg(sample.stand_in(name, to));
     }

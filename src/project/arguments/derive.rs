@@ -86,11 +86,11 @@ fn release_of_ubuntu(release: &str) -> String {
 }
 
 impl Arguments {
-    /// Where `luet` is in the image with third-party programs.
+    /// Where a program is in the image with third-party programs.
     #[must_use]
-    pub fn luet_path(&self) -> String {
+    pub fn program_path(&self, name: &str) -> String {
         let kind = if self.flag("FIPS_ENABLED") { "vertex" } else { "palette" };
-        format!("/binaries/luet/latest/{kind}/{}/luet", self.get("ARCH"))
+        format!("/binaries/{name}/latest/{kind}/{}/{name}", self.get("ARCH"))
     }
 
     /// The end of the provider images' tags: `PE_VERSION[-CUSTOM_TAG]`.

@@ -13,7 +13,7 @@ use super::target::Target;
 pub use build::plan;
 pub use input::{Input, Source};
 pub use step::{
-    AgentPack, Composite, Disk, Genkey, Installer, IsoDiskImage, Luet, MaasDisk, ProviderImage,
+    AgentPack, Composite, Disk, Genkey, Installer, IsoDiskImage, MaasDisk, Program, ProviderImage,
     RootFs, Step, Trusted, UkiInstaller,
 };
 

@@ -178,6 +178,7 @@ impl Of<'_> {
             "/etc/kairos, /oem, /etc/elemental",
         ));
         inputs.push(Input::image("Kairos provider", &step.provider, "/system/providers"));
+        inputs.push(Input::image("third-party programs", &step.etcdctl.image, "/usr/bin/etcdctl"));
         let etc: Vec<ProjectFile> = files
             .overlay
             .iter()

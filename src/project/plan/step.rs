@@ -135,7 +135,7 @@ pub struct UkiInstaller {
     /// The agent, which goes onto the medium as an archive.
     pub pack: AgentPack,
     /// What unpacks the archive on the machine: `/luet`.
-    pub luet: Luet,
+    pub luet: Program,
 }
 
 /// The agent as an archive.
@@ -149,10 +149,10 @@ pub struct AgentPack {
     pub architecture: Architecture,
 }
 
-/// The program `luet`.
+/// A program that comes in an image.
 #[derive(Clone, Debug)]
-pub struct Luet {
-    /// An image with third-party programs.
+pub struct Program {
+    /// The image.
     pub image: ImageName,
     /// Its path there.
     pub path: String,
@@ -179,6 +179,8 @@ pub struct ProviderImage {
     pub provider: ImageName,
     /// Edge configuration: `/oem/.edge_custom_config.yaml`.
     pub edge_config: Option<PathBuf>,
+    /// What shows and mends the cluster's database: `/usr/bin/etcdctl`.
+    pub etcdctl: Program,
     /// Whether Kubernetes is in the image even if its systemd knows extensions.
     pub bundle: bool,
     /// What makes it one for trusted boot.
@@ -193,7 +195,7 @@ pub struct Trusted {
     /// The image below, which is no part of what boots.
     pub below: ImageName,
     /// What unpacks archives during an upgrade: `/usr/bin/luet`.
-    pub luet: Luet,
+    pub luet: Program,
 }
 
 /// A container image that holds the ISO of the step before.

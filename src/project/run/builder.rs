@@ -11,8 +11,8 @@ use bootwright_oci::write::LayoutFolder;
 use super::super::image_name::ImageName;
 use super::super::images::Finder;
 use super::super::load::Project;
-use super::super::plan::RootFs;
 use super::super::plan::supplied::{self, Supplied};
+use super::super::plan::{Program, RootFs};
 use super::gather::is_given;
 use super::{RunError, Settings};
 use crate::dockerfile::{Dockerfile, Ignore, Instruction};
@@ -82,6 +82,19 @@ impl Builder<'_> {
             return Ok(Some(self.image(&root.stylus)?));
         }
         self.observer.warn(format_args!("STYLUS_BASE is empty: nothing is taken from the agent"));
+        Ok(None)
+    }
+
+    /// The image with a program, which `SPECTRO_THIRD_PARTY_IMAGE=` leaves out, and the path there.
+    pub(super) fn program(
+        &self,
+        program: &Program,
+    ) -> Result<Option<(Reference, String)>, RunError> {
+        if is_given(&program.image) {
+            return Ok(Some((self.image(&program.image)?, program.path.clone())));
+        }
+        let name = program.path.rsplit('/').next().unwrap_or_default();
+        self.observer.warn(format_args!("SPECTRO_THIRD_PARTY_IMAGE is empty: {name} is not added"));
         Ok(None)
     }
 

@@ -74,9 +74,9 @@ fn takes(step: &Step) -> Option<Takes<'_>> {
     Some(Takes { architecture, images, root, provider })
 }
 
-/// The Kairos provider, and the description of the repository with Kubernetes.
+/// The Kairos provider, `etcdctl`, and the description of the repository with Kubernetes.
 fn of_kubernetes(step: &ProviderImage) -> Vec<ImageName> {
-    let mut names = vec![step.provider.clone()];
+    let mut names = vec![step.provider.clone(), step.etcdctl.image.clone()];
     if local_folder(&step.luet_repository).is_none() {
         names.push(ImageName::new(&format!("{}:repository.yaml", step.luet_repository)));
     }

@@ -63,6 +63,7 @@ impl Runner<'_> {
             agent: builder.agent(&step.root)?,
             bundle,
             edge_config: builder.content(step.edge_config.as_deref())?,
+            etcdctl: builder.program(&step.etcdctl)?,
             links_kubernetes: step.trusted.is_some(),
         })
     }

@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use bootwright_oci::Reference;
-
-use super::super::plan::{AgentPack, Luet, Planned, ProviderImage, UkiInstaller};
+use super::super::plan::{AgentPack, Planned, ProviderImage, UkiInstaller};
 use super::builder::LAYOUT;
 use super::gather::is_given;
 use super::packages::Packages;
 use super::{BUILD, Done, RunError, Runner};
+use crate::recipe::Source;
 use crate::recipe::agent::AgentRecipe;
 use crate::recipe::provider::{BaseRecipe, Foundation, Kubernetes, UpgradeRecipe};
 use crate::recipe::uki::UkiRecipe;
-use crate::recipe::{Architecture, Source};
 
 /// What boot menus call upgrades, whatever `BRANDING` says: installed systems compare it.
 const BRANDING: &str = "Palette eXtended Kubernetes Edge";
@@ -34,7 +32,7 @@ impl Runner<'_> {
             edge_custom_config: self.one(installer.edge_config.as_ref()),
             local_ui: self.one(root.local_ui.as_ref()),
             agent: self.agent_recipe(&step.pack)?,
-            luet: self.luet(&step.luet, root.architecture)?,
+            luet: self.builder(root.architecture).program(&step.luet)?,
             ..UkiRecipe::new(self.source(root, false)?, self.at(&step.keys))
         };
         let folder = self.at(Path::new(BUILD));
@@ -104,7 +102,7 @@ impl Runner<'_> {
             trusted_boot: (signed.tree.clone(), signed.report.inputs.clone()),
             agent: is_given(&root.stylus).then(|| builder.image(&root.stylus)).transpose()?,
             base: builder.image(&root.base)?,
-            luet: self.luet(&trusted.luet, root.architecture)?,
+            luet: self.builder(root.architecture).program(&trusted.luet)?,
             kubernetes: bundles.then_some(&packages as &dyn Kubernetes),
             edge_config: builder.content(step.edge_config.as_deref())?,
         };
@@ -155,21 +153,6 @@ impl Runner<'_> {
         let image = self.builder(pack.architecture).image(&pack.image)?;
         let source = self.of_image(image, pack.architecture);
         Ok(Some(AgentRecipe { source, name: pack.name.clone() }))
-    }
-
-    /// The image with `luet`, which `SPECTRO_THIRD_PARTY_IMAGE=` leaves out, and the path there.
-    fn luet(
-        &self,
-        luet: &Luet,
-        architecture: Architecture,
-    ) -> Result<Option<(Reference, String)>, RunError> {
-        if !is_given(&luet.image) {
-            self.observer.warn(format_args!(
-                "SPECTRO_THIRD_PARTY_IMAGE is empty: nothing unpacks the agent on the machine"
-            ));
-            return Ok(None);
-        }
-        Ok(Some((self.builder(architecture).image(&luet.image)?, luet.path.clone())))
     }
 }
 

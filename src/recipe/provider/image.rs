@@ -10,7 +10,7 @@ use super::foundation::Prepared;
 use super::{Foundation, ImageReport, Kubernetes};
 use crate::editor::Editor;
 use crate::recipe::steps::provider_image::{
-    AgentConfig, add_provider, configure_agent, link_kubernetes,
+    AgentConfig, add_program, add_provider, configure_agent, link_kubernetes,
 };
 use crate::recipe::steps::{installer_image, layers};
 use crate::recipe::{RecipeError, Root};
@@ -27,6 +27,8 @@ pub struct ProviderRecipe<'a> {
     pub bundle: Option<(Reference, &'a dyn Kubernetes)>,
     /// The content of `/oem/.edge_custom_config.yaml`.
     pub edge_config: Option<Blob>,
+    /// An image with `etcdctl`, and the program's path there.
+    pub etcdctl: Option<(Reference, String)>,
     /// Whether Kubernetes is links into `/opt/k8s`, because the signed image cannot change.
     pub links_kubernetes: bool,
 }
@@ -98,6 +100,9 @@ impl ProviderRecipe<'_> {
         if let Some(agent) = &self.agent {
             trees.agent = Some(foundation.image(agent, read, observer)?);
         }
+        if let Some((image, _)) = &self.etcdctl {
+            trees.etcdctl = Some(foundation.image(image, read, observer)?);
+        }
         Ok(trees)
     }
 
@@ -112,6 +117,9 @@ impl ProviderRecipe<'_> {
         }
         let (agent, edge_config) = (trees.agent.as_ref(), self.edge_config.clone());
         configure_agent(editor, &AgentConfig { agent, edge_config })?;
+        if let (Some(tree), Some((_, path))) = (&trees.etcdctl, &self.etcdctl) {
+            add_program(editor, tree, path, "/usr/bin/etcdctl")?;
+        }
         match &trees.bundle {
             Some((_, kubernetes)) if self.links_kubernetes => link_kubernetes(editor, kubernetes)?,
             Some((_, kubernetes)) => layers::lay_over(editor, kubernetes, "Kubernetes")?,
@@ -126,6 +134,7 @@ impl ProviderRecipe<'_> {
 struct Trees {
     etc: Option<FileTree>,
     agent: Option<FileTree>,
+    etcdctl: Option<FileTree>,
     /// The Kairos provider and Kubernetes.
     bundle: Option<(FileTree, FileTree)>,
 }

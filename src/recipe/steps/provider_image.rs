@@ -95,6 +95,28 @@ pub(super) fn copy_from(
     graft.entry(id, editor.tree, to, name.as_bytes()).map_err(failed)
 }
 
+/// Copies a program, or warns that it is missing: the image is of use without it.
+///
+/// # Errors
+/// [`StepError`].
+pub fn add_program(
+    editor: &mut Editor<'_>,
+    from: &FileTree,
+    source: &str,
+    target: &str,
+) -> Result<(), StepError> {
+    let found = from.resolve(source.as_bytes()).ok().flatten();
+    if found.is_none_or(|id| from.inode(id).as_file().is_none()) {
+        editor.observer.warn(format_args!("{source} is not in its image: no {target} is added"));
+        return Ok(());
+    }
+    copy_from(editor, from, source, target)?;
+    if let Some(id) = editor.find(target) {
+        editor.tree.metadata_mut(id).mode = 0o755;
+    }
+    Ok(())
+}
+
 /// For trusted boot: Kubernetes comes as an extension in `/opt/k8s`, and the image has a symbolic
 /// link into it for everything in `tree` that is no directory, in directories like those of
 /// `tree`. The agent's provider gets its link, too.

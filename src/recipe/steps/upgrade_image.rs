@@ -4,7 +4,7 @@
 use bootwright_image::{Blob, FileTree};
 
 use super::StepError;
-use super::provider_image::{BUNDLED, copy_from};
+use super::provider_image::{BUNDLED, add_program, copy_from};
 use crate::editor::Editor;
 
 /// What goes into the image, beside `etc` of the overlay.
@@ -31,10 +31,10 @@ pub struct UpgradeFiles<'a> {
 pub fn fill(editor: &mut Editor<'_>, files: &UpgradeFiles<'_>) -> Result<(), StepError> {
     const KAIROS_AGENT: &str = "/usr/bin/kairos-agent";
     if let Some((tree, path)) = files.luet {
-        program(editor, tree, path, "/usr/bin/luet")?;
+        add_program(editor, tree, path, "/usr/bin/luet")?;
     }
     if let Some(base) = files.base {
-        program(editor, base, KAIROS_AGENT, KAIROS_AGENT)?;
+        add_program(editor, base, KAIROS_AGENT, KAIROS_AGENT)?;
     }
     for (tree, folder) in [(files.trusted_boot, "/trusted-boot"), (files.kubernetes, "/k8s")] {
         if let Some(tree) = tree {
@@ -51,27 +51,6 @@ pub fn fill(editor: &mut Editor<'_>, files: &UpgradeFiles<'_>) -> Result<(), Ste
     if let Some(agent) = files.agent {
         const STYLUS: &str = "/etc/kairos/80_stylus.yaml";
         copy_from(editor, agent, STYLUS, STYLUS)?;
-    }
-    Ok(())
-}
-
-/// Copies a program, or says that it is missing: the image is of use without it for whoever
-/// unpacks it by other means.
-fn program(
-    editor: &mut Editor<'_>,
-    from: &FileTree,
-    source: &str,
-    target: &str,
-) -> Result<(), StepError> {
-    let found = from.resolve(source.as_bytes()).ok().flatten();
-    if found.is_none_or(|id| from.inode(id).as_file().is_none()) {
-        let text = "is not in its image, and so not in the one for upgrades";
-        editor.observer.warn(format_args!("{source} {text}"));
-        return Ok(());
-    }
-    copy_from(editor, from, source, target)?;
-    if let Some(id) = editor.find(target) {
-        editor.tree.metadata_mut(id).mode = 0o755;
     }
     Ok(())
 }

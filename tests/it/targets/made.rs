@@ -103,8 +103,14 @@ impl Made {
             ],
         );
         put(store, "reg.example/agent:1", &[("opt/spectrocloud/bin/x", 0o755, b"packed agent\n")]);
-        let luet = "binaries/luet/latest/palette/amd64/luet";
-        put(store, "reg.example/third-party:1", &[(luet, 0o755, b"luet\n")]);
+        put(
+            store,
+            "reg.example/third-party:1",
+            &[
+                ("binaries/luet/latest/palette/amd64/luet", 0o755, b"luet\n"),
+                ("binaries/etcdctl/latest/palette/amd64/etcdctl", 0o755, b"etcdctl\n"),
+            ],
+        );
         put(store, "reg.example/below:1", &[("etc/os-release", 0o644, b"ID=ubuntu\n")]);
         put_packages(store, "reg.example", &["1.26.4-k3s1"]);
     }

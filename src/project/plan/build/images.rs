@@ -82,6 +82,7 @@ impl Planner<'_> {
             kubernetes,
             luet_repository: arguments.luet_repository(),
             luet_auth: path(files.luet_auth.as_ref()),
+            etcdctl: self.program("etcdctl"),
             provider: ImageName::new(&arguments.provider_base()),
             edge_config: path(files.edge_config.as_ref()),
             bundle: arguments.flag("BUNDLE_K8S_AND_AGENT_PROVIDER"),

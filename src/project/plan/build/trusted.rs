@@ -6,7 +6,7 @@ use bootwright_uki::unified::names::Enroll;
 use super::super::super::files::ProjectFile;
 use super::super::super::image_name::ImageName;
 use super::super::super::problem::{Place, Problem};
-use super::super::{AgentPack, Genkey, Luet, Step, Trusted, UkiInstaller};
+use super::super::{AgentPack, Genkey, Program, Step, Trusted, UkiInstaller};
 use super::Planner;
 
 impl Planner<'_> {
@@ -23,7 +23,7 @@ impl Planner<'_> {
                 false => Enroll::IfSafe,
             },
             pack: self.agent_pack(),
-            luet: self.luet(),
+            luet: self.program("luet"),
         }
     }
 
@@ -44,15 +44,16 @@ impl Planner<'_> {
         }
     }
 
-    pub(super) fn luet(&self) -> Luet {
+    /// One of the third-party programs.
+    pub(super) fn program(&self, name: &str) -> Program {
         let image = ImageName::new(self.arguments().get("SPECTRO_THIRD_PARTY_IMAGE"));
-        Luet { image, path: self.arguments().luet_path() }
+        Program { image, path: self.arguments().program_path(name) }
     }
 
     pub(super) fn trusted(&mut self) -> Trusted {
         self.need_keys();
         let below = ImageName::new(self.arguments().get("UBUNTU_IMAGE"));
-        Trusted { keys: "secure-boot".into(), below, luet: self.luet() }
+        Trusted { keys: "secure-boot".into(), below, luet: self.program("luet") }
     }
 
     pub(super) fn genkey(&mut self) {
